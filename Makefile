@@ -1,0 +1,36 @@
+# Every target sets up what it needs: `make demo` and `make test` start from a plain clone.
+PYTHON ?= python3
+SEEDS  ?= 0 1 2
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: demo test check benchmarks results-camvid clean
+
+$(READY): pyproject.toml
+	@echo "Setting up $(VENV) (once; a few minutes, most of them for torch) ..."
+	@start=$$(date +%s); \
+	$(PYTHON) -m venv $(VENV) && \
+	$(BIN)/python -m pip install --quiet --editable ".[dev]" && \
+	touch $@ && echo "Installed in $$(( $$(date +%s) - start )) s."
+
+demo: $(READY)
+	$(BIN)/pupil demo --seeds "$(SEEDS)" --overwrite
+
+test: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q -m "not slow"
+
+benchmarks: $(READY)
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+results-camvid: $(READY)
+	$(BIN)/python benchmarks/results/camvid.py
+
+clean:
+	rm -rf $(VENV) runs
