@@ -102,7 +102,7 @@ def same_size(student: Tensor, teacher: Tensor, resize: Resize) -> tuple[Tensor,
         student: (N, C, H, W).
         teacher: (N, C', H', W').
         resize: "student" brings the student's map to the teacher's size, "teacher" the reverse, "smaller" the
-            larger map to the smaller size; "refuse" leaves both as they are, so that the loss names the mismatch.
+            larger map to the smaller size; "refuse" leaves both, so that the loss names the mismatch.
 
     Example:
         >>> small, large = torch.zeros(1, 2, 4, 4), torch.zeros(1, 3, 8, 8)
