@@ -1,0 +1,1 @@
+"""Stateless maths that two methods or more need, each file named by what it computes."""
