@@ -10,7 +10,7 @@ def precise(tensor: Tensor) -> Tensor:
     """The tensor in float32 or better: half types are promoted, float32 and float64 stay as they are.
 
     Softmax, logarithm, norm and square lose their small terms in half precision, and those terms are what a
-    teacher has to say beyond the label. A promotion is differentiable: the gradient returns in the type that came.
+    teacher has to say beyond the label. A promotion is differentiable: gradients return in the type that came.
 
     Args:
         tensor: any floating-point tensor.
