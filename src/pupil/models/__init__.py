@@ -1,0 +1,14 @@
+"""Models: our own small nets, and the doors to everybody else's."""
+
+from pupil.models.load import count_parameters, load_model, model_names
+from pupil.models.preprocessing import IMAGENET, PLAIN, Preprocessing, attach
+
+__all__ = [
+    "IMAGENET",
+    "PLAIN",
+    "Preprocessing",
+    "attach",
+    "count_parameters",
+    "load_model",
+    "model_names",
+]
