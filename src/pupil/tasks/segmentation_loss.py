@@ -1,0 +1,107 @@
+"""The loss of a segmentation network that learns from labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pupil.errors import UsageError
+
+
+class SegmentationLoss(nn.Module):
+    """Cross-entropy over labelled pixels, logits resized to the labels, with an optional Dice term.
+
+    L = CE(logits) + dice * (1 - Dice(logits)) + auxiliary_weight * CE(auxiliary logits)
+
+    The cross-entropy is a mean over pixels whose label is not ignored; a batch without any counts as zero.
+
+    Args:
+        classes: number of classes K.
+        ignore_index: label of pixels that count for nothing.
+        label_smoothing: share of the target spread evenly over the classes, in [0, 1).
+        class_weights: one weight a class, or None.
+        dice: weight of the Dice term, mean over the classes present in the batch.
+        auxiliary_weight: weight of the cross-entropy of an auxiliary head, where the model has one.
+        align_corners: how logits are resized; many released code bases say True, current ones False.
+
+    Shape:
+        logits (N, K, h, w), target (N, H, W) int64, auxiliary (N, K, h', w') or None; returns a scalar.
+
+    Example:
+        >>> loss = SegmentationLoss(3, ignore_index=255)
+        >>> loss(torch.zeros(1, 3, 4, 4), torch.zeros(1, 8, 8, dtype=torch.long))
+        tensor(1.0986)
+    """
+
+    class_weights: Tensor | None
+
+    def __init__(
+        self,
+        classes: int,
+        *,
+        ignore_index: int = 255,
+        label_smoothing: float = 0.0,
+        class_weights: Sequence[float] | None = None,
+        dice: float = 0.0,
+        auxiliary_weight: float = 0.4,
+        align_corners: bool = False,
+    ) -> None:
+        super().__init__()
+        if not 0.0 <= label_smoothing < 1.0:
+            raise UsageError(f"expected label_smoothing in [0, 1), got {label_smoothing}: 0.1 is usual")
+        if class_weights is not None and len(class_weights) != classes:
+            raise UsageError(f"expected {classes} class weights, got {len(class_weights)}: give one for each class")
+        self.ignore_index = ignore_index
+        self.label_smoothing = label_smoothing
+        self.dice = dice
+        self.auxiliary_weight = auxiliary_weight
+        self.align_corners = align_corners
+        weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
+        self.register_buffer("class_weights", weights, persistent=False)
+
+    def forward(self, logits: Tensor, target: Tensor, auxiliary: Tensor | None = None) -> Tensor:
+        logits = self._resized(logits, target)
+        loss = self._cross_entropy(logits, target)
+        if self.dice:
+            loss = loss + self.dice * self._dice(logits, target)
+        if auxiliary is not None and self.auxiliary_weight:
+            loss = loss + self.auxiliary_weight * self._cross_entropy(self._resized(auxiliary, target), target)
+        return loss
+
+    def extra_repr(self) -> str:
+        return f"ignore_index={self.ignore_index}, label_smoothing={self.label_smoothing}, dice={self.dice}"
+
+    def _resized(self, logits: Tensor, target: Tensor) -> Tensor:
+        precise = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        if precise.shape[2:] == target.shape[1:]:
+            return precise
+        return F.interpolate(precise, size=target.shape[1:], mode="bilinear", align_corners=self.align_corners)
+
+    def _cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
+        weights = None if self.class_weights is None else self.class_weights.to(logits.dtype)
+        total = F.cross_entropy(
+            logits,
+            target,
+            weight=weights,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            reduction="sum",
+        )
+        labelled = target != self.ignore_index
+        if weights is None:
+            return total / labelled.sum().clamp(min=1)
+        # A batch without labels gives 0 / tiny = 0, where a plain weighted mean gives NaN.
+        counted = (weights[target.clamp(0, len(weights) - 1)] * labelled).sum()
+        return total / counted.clamp(min=torch.finfo(logits.dtype).tiny)
+
+    def _dice(self, logits: Tensor, target: Tensor) -> Tensor:
+        labelled = target != self.ignore_index
+        known = F.one_hot(torch.where(labelled, target, 0), logits.shape[1]).movedim(-1, 1) * labelled[:, None]
+        probability = logits.softmax(dim=1) * labelled[:, None]
+        overlap = (probability * known).sum(dim=(0, 2, 3))
+        present = known.sum(dim=(0, 2, 3))
+        score = (2 * overlap + 1) / (probability.sum(dim=(0, 2, 3)) + present + 1)
+        return ((1 - score) * (present > 0)).sum() / (present > 0).sum().clamp(min=1)

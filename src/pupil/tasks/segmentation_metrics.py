@@ -1,0 +1,51 @@
+"""Scores of semantic segmentation from one confusion matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+class SegmentationMetrics:
+    """mIoU, pixel accuracy, class accuracy and the IoU of each class, all in [0, 1].
+
+    One confusion matrix over the whole data set (torchmetrics) gives them all. A class that is neither labelled
+    nor predicted anywhere counts for nothing; code bases that score it 0 report less.
+
+    Args:
+        classes: names of the classes.
+        ignore_index: label of pixels that count for nothing.
+
+    Shape:
+        prediction and target: (N, H, W) class ids.
+
+    Example:
+        >>> scores = SegmentationMetrics(["road", "car"])
+        >>> scores.update(torch.tensor([[[0, 1, 1, 1]]]), torch.tensor([[[0, 0, 1, 255]]]))
+        >>> {name: round(value, 3) for name, value in scores.compute().items()}
+        {'miou': 0.5, 'pixel_accuracy': 0.667, 'class_accuracy': 0.75, 'iou/road': 0.5, 'iou/car': 0.5}
+    """
+
+    def __init__(self, classes: Sequence[str], ignore_index: int = 255) -> None:
+        from torchmetrics.classification import MulticlassConfusionMatrix
+
+        self.classes = classes
+        self.matrix = MulticlassConfusionMatrix(len(classes), ignore_index=ignore_index, validate_args=False)
+
+    def update(self, prediction: Tensor, target: Tensor) -> None:
+        """Count one batch, on the device where it is."""
+        self.matrix.to(prediction.device).update(prediction.long(), target.long())
+
+    def compute(self) -> dict[str, float]:
+        """The scores over everything counted so far."""
+        counts = self.matrix.compute().double()
+        hit, labelled, predicted = counts.diag(), counts.sum(dim=1), counts.sum(dim=0)
+        iou = hit / (labelled + predicted - hit)
+        return {
+            "miou": float(iou.nanmean()),
+            "pixel_accuracy": float(hit.sum() / labelled.sum()),
+            "class_accuracy": float((hit / labelled).nanmean()),
+            **{f"iou/{name}": float(torch.nan_to_num(value)) for name, value in zip(self.classes, iou, strict=True)},
+        }

@@ -1,0 +1,52 @@
+"""What every task offers; methods and the engine know a task by this alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from pupil.lesson import Activations, Inputs
+
+
+class Metrics(Protocol):
+    """Scores gathered over a data set."""
+
+    def update(self, prediction: Tensor, target: Tensor) -> None: ...
+
+    def compute(self) -> Mapping[str, float]: ...
+
+
+class Task(Protocol):
+    """How to call a model, its loss, its prediction, its metrics and its pictures.
+
+    Attributes:
+        name: the task's name, as in `pupil train NAME`.
+        metric: which of the metrics stands in a results table.
+        classes: names of the classes.
+    """
+
+    name: str
+    metric: str
+    classes: Sequence[str]
+
+    def call(self, model: nn.Module, image: Any, target: Any = None) -> Activations:
+        """Ask a model, student and teacher alike: preprocess, run, name what came out."""
+        ...
+
+    def objective(self) -> tuple[nn.Module, Inputs]:
+        """The task loss and its inputs."""
+        ...
+
+    def predict(self, model: nn.Module, image: Tensor) -> Any:
+        """The prediction in the geometry of the original image."""
+        ...
+
+    def metrics(self) -> Metrics:
+        """A fresh set of scores."""
+        ...
+
+    def draw(self, image: Tensor, prediction: Any, target: Any = None) -> Tensor:
+        """A picture (3, H, W) uint8 of the prediction over the image."""
+        ...
