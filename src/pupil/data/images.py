@@ -1,0 +1,115 @@
+"""Reading an image and a mask of class ids from a file, at its own size, with the file named where that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageFile, ImageOps
+from torch import Tensor
+
+from pupil.errors import UsageError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+_ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
+_SINGLE_CHANNEL = ("1", "L", "P", "I", "I;16")
+# Pillow stretches grey PNGs of 2 and 4 bits to the full range of a byte; as class ids they are stretched back.
+_STRETCH = {"L;2": 85, "L;4": 17}
+
+
+def read_image(path: Path) -> Tensor:
+    """An image file as a tensor of red, green and blue, turned upright as its EXIF orientation says.
+
+    Grey images get three equal channels, palettes their colours; transparency is dropped.
+
+    Args:
+        path: any format that Pillow reads.
+
+    Shape:
+        - returned: (3, H, W), uint8.
+
+    Raises:
+        UsageError: the file is missing, corrupt, or no image.
+    """
+    with _opened(path) as file:
+        upright = ImageOps.exif_transpose(file)
+        array = np.array(upright if upright.mode == "RGB" else _to_rgb(upright))
+    return torch.from_numpy(array).permute(2, 0, 1)
+
+
+def read_mask(path: Path) -> NDArray[np.generic]:
+    """A mask file as class ids; the indices of a palette, never its colours.
+
+    Args:
+        path: a single-channel image, PNG as a rule.
+
+    Shape:
+        - returned: (H, W), an integer type.
+
+    Raises:
+        UsageError: the file is missing, corrupt, or has more than one channel.
+    """
+    with _opened(path) as file:
+        _check_single_channel(path, file.mode)
+        stretch = _STRETCH.get(str(file.tile[0][3]) if file.tile else "", 1)
+        ids = np.array(file, dtype=np.uint8 if file.mode == "1" else None)
+    return ids if stretch == 1 else ids // stretch
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width of an image as `read_image` returns it, from the file's header alone.
+
+    Raises:
+        UsageError: the file is missing, corrupt, or no image.
+    """
+    with _opened(path) as file:
+        width, height = file.size
+        # Pillow itself turns TIFF, and would decode a whole PNG to learn that it has no EXIF.
+        tagged = file.format != "TIFF" and "exif" in file.info
+        lying = tagged and file.getexif().get(_ORIENTATION, 1) >= 5
+    return (width, height) if lying else (height, width)
+
+
+def mask_size(path: Path) -> tuple[int, int]:
+    """Height and width of a mask, from the file's header alone.
+
+    Raises:
+        UsageError: the file is missing, corrupt, or has more than one channel.
+    """
+    with _opened(path) as file:
+        _check_single_channel(path, file.mode)
+        return file.height, file.width
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+    try:
+        with Image.open(path) as file:
+            yield file
+    except FileNotFoundError:
+        raise UsageError(f"expected an image at {path}, got no such file") from None
+    except UsageError:
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        # Pillow says with any of these that the bytes are not what the format promises.
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UsageError(f"cannot read {path}: the file is corrupt or no image ({reason})") from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    # A palette with transparency warns unless it passes through RGBA.
+    return (image.convert("RGBA") if image.mode == "P" else image).convert("RGB")
+
+
+def _check_single_channel(path: Path, mode: str) -> None:
+    if mode not in _SINGLE_CHANNEL:
+        raise UsageError(
+            f"expected one channel of class ids in the mask {path}, got the colour mode {mode}: "
+            "save it as a grey or palette PNG whose values are class ids"
+        )

@@ -1,0 +1,174 @@
+"""An item of a data set as one view of it: everything random about it follows from the view's seed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sized
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from pupil.data.batches import Item
+from pupil.data.transforms import Transform
+from pupil.errors import UsageError
+
+
+class Source(Sized, Protocol):
+    """Any map-style data set that gives `(image, target)`."""
+
+    def __getitem__(self, index: int, /) -> Any: ...
+
+
+class Views(Dataset[tuple[Any, Any, Tensor]]):
+    """A data set asked for by `(index, view)`: the same pair gives the same result, in any process.
+
+    The view seeds the generators of torch, numpy and Python around the access to the item and the transform, and all
+    three are put back afterwards, so the data never disturbs the training's own randomness.
+
+    Args:
+        dataset: any map-style data set that gives `(image, target)`: the image a tensor (3, H, W), a PIL image or an
+            array (H, W, 3); the target a mask of class ids in any of these forms, or anything else, left as it is.
+        transform: a joint transform `(image, target) -> (image, target)` on torchvision's `tv_tensors`.
+
+    Shape:
+        - image: (3, H, W), float32 in [0, 1].
+        - mask: (H, W), int64.
+        - sample: (2,), int64: index and view.
+
+    Raises:
+        ItemError: an item that cannot be read or transformed, named.
+
+    Example:
+        >>> from pupil.data.transforms import training_transform
+        >>> dataset = [(torch.rand(3, 20, 20), torch.zeros(20, 20, dtype=torch.uint8))]
+        >>> views = Views(dataset, training_transform(16))
+        >>> image, mask, sample = views[0, 1234]
+        >>> image.shape, mask.dtype, sample.tolist()
+        (torch.Size([3, 16, 16]), torch.int64, [0, 1234])
+        >>> torch.equal(image, views[0, 1234][0])
+        True
+    """
+
+    def __init__(self, dataset: Source, transform: Transform | None = None) -> None:
+        self.dataset = dataset
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, item: Item) -> tuple[Any, Any, Tensor]:
+        from torchvision.transforms.v2 import functional
+
+        if not isinstance(item, tuple):
+            raise UsageError(
+                f"expected an item (index, view), got {item!r}: load with batch_sampler=Batches(...) or in_order(...)"
+            )
+        index, view = item
+        try:
+            with seeded(view):
+                image, target = self.dataset[index]
+                image, target = as_image(image), as_target(target)
+                if self.transform is not None:
+                    image, target = self.transform(image, target)
+                image = functional.to_dtype(image, torch.float32, scale=True)
+        except UsageError as error:
+            raise ItemError(str(error)) from error
+        except Exception as error:
+            reason = str(error).strip().splitlines()[:1]
+            said = ": ".join([type(error).__name__, *reason])
+            raise ItemError(f"cannot use item {index} of {type(self.dataset).__name__}: {said}") from error
+        return _plain(image), _plain(target), torch.tensor([index, view])
+
+
+class ItemError(UsageError):
+    """An item of a data set that cannot be used; one line also when it comes from a worker of a `DataLoader`."""
+
+    def __init__(self, message: str) -> None:
+        # A loader rebuilds a worker's error from the text of its whole traceback, which ends with our line.
+        traceback, found, line = message.rstrip().rpartition(f"{type(self).__qualname__}: ")
+        super().__init__(line)
+        if found:
+            self.add_note(traceback)
+
+
+@contextmanager
+def seeded(view: int) -> Iterator[None]:
+    """Seeds the generators of torch (on the CPU), numpy and Python within the block, and puts them back after it.
+
+    Example:
+        >>> with seeded(7):
+        ...     first = torch.rand(2), random.random()
+        >>> with seeded(7):
+        ...     first[0].equal(torch.rand(2)), first[1] == random.random()
+        (True, True)
+    """
+    # numpy's global generator is legacy, and still what many transforms draw from.
+    states = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
+    try:
+        # torch.manual_seed would also reseed the accelerators, where nothing could put the state back.
+        torch.default_generator.manual_seed(view)
+        np.random.seed([view & 0xFFFFFFFF, view >> 32])  # noqa: NPY002
+        random.seed(view)
+        yield
+    finally:
+        torch.set_rng_state(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+        random.setstate(states[2])
+
+
+def as_image(image: Any) -> Any:
+    """A tensor, PIL image or array as `tv_tensors.Image` (3, H, W): grey repeated, transparency dropped.
+
+    Raises:
+        UsageError: it has another shape.
+
+    Example:
+        >>> as_image(np.zeros((4, 5, 3), dtype=np.uint8)).shape
+        torch.Size([3, 4, 5])
+    """
+    from PIL.Image import Image
+    from torchvision import tv_tensors
+
+    if isinstance(image, Image):
+        image = np.array(image.convert("RGB"))
+    if isinstance(image, np.ndarray):
+        image = torch.from_numpy(image)
+        image = image.permute(2, 0, 1) if image.ndim == 3 else image
+    if isinstance(image, Tensor) and image.ndim == 2:
+        image = image[None]
+    if not isinstance(image, Tensor) or image.ndim != 3 or image.shape[0] not in (1, 3, 4):
+        got = tuple(image.shape) if isinstance(image, Tensor) else type(image).__name__
+        raise UsageError(f"expected an image as a tensor (3, H, W), a PIL image or an array (H, W, 3), got {got}")
+    return tv_tensors.Image(image.expand(3, -1, -1) if image.shape[0] == 1 else image[:3])
+
+
+def as_target(target: Any) -> Any:
+    """A mask of class ids in any form as `tv_tensors.Mask` (H, W), int64; any other target as it is.
+
+    Raises:
+        UsageError: a PIL image with more than one channel.
+
+    Example:
+        >>> as_target(np.zeros((4, 5), dtype=np.uint8)).dtype
+        torch.int64
+    """
+    from PIL.Image import Image
+    from torchvision import tv_tensors
+
+    if isinstance(target, Image):
+        if len(target.getbands()) > 1:
+            raise UsageError(f"expected a mask with one channel of class ids, got the colour mode {target.mode}")
+        target = np.array(target)
+    if isinstance(target, np.ndarray):
+        target = torch.from_numpy(target)
+    if not isinstance(target, Tensor) or target.is_floating_point() or target.ndim < 2:
+        return target
+    return tv_tensors.Mask((target[0] if target.ndim == 3 and target.shape[0] == 1 else target).long())
+
+
+def _plain(value: Any) -> Any:
+    return value.as_subclass(Tensor) if isinstance(value, Tensor) else value
