@@ -20,3 +20,18 @@ def precise(tensor: Tensor) -> Tensor:
         (torch.float32, torch.float64)
     """
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def without_autocast(tensor: Tensor) -> torch.autocast:
+    """A context in which a matrix product of float32 tensors stays float32, whatever autocast says.
+
+    Args:
+        tensor: any tensor on the device where the product runs.
+
+    Example:
+        >>> a = torch.ones(2, 2)
+        >>> with torch.autocast("cpu", dtype=torch.bfloat16), without_autocast(a):
+        ...     print((a @ a).dtype)
+        torch.float32
+    """
+    return torch.autocast(tensor.device.type, enabled=False)
