@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from pupil.errors import UsageError
 from pupil.lesson import Inputs, Lesson, Teacher, Weight
 from pupil.schedules import weight_at
-from pupil.taps import Tapped
+from pupil.taps import Tapped, first_tensor
 
 
 class Term(nn.Module):
@@ -54,7 +55,9 @@ class Term(nn.Module):
         return f"weight={self.weight}"
 
     def _silent(self, lesson: Lesson) -> Tensor:
-        zero = _any_tensor(lesson).new_zeros(())
+        # A detector's output is a record and its image a list, so the device is found on any tensor inside.
+        found = first_tensor([lesson.student.output, lesson.student.features, lesson.image])
+        zero = torch.zeros((), device=None if found is None else found.device)
         return sum((0.0 * parameter.sum() for parameter in self.parameters()), zero)
 
 
@@ -73,10 +76,10 @@ class Distiller(nn.Module):
         image and target are as the student's call takes them; every returned term is a scalar.
 
     Raises:
-        UsageError: if student and frozen teacher are one and the same module, or a name holds a dot.
+        UsageError: if the student is not tapped, student and frozen teacher are one and the same network, a loss
+            is no term, or the name of a term cannot name a module.
 
     Example:
-        >>> import torch
         >>> from pupil.lesson import outputs, supervised
         >>> from pupil.losses import KDLoss
         >>> from pupil.teachers import FrozenTeacher
@@ -92,20 +95,29 @@ class Distiller(nn.Module):
 
     def __init__(self, student: Tapped, teacher: Teacher | None, losses: dict[str, Term]) -> None:
         super().__init__()
-        if dotted := [name for name in losses if "." in name]:
-            raise UsageError(f"expected names of terms without dots, got {dotted[0]!r}: rename it")
-        frozen = getattr(teacher, "model", None)
-        if frozen is student.model:
+        if not isinstance(student, Tapped):
+            raise UsageError(f"expected a tapped student, got {type(student).__name__}: pass Tapped(student)")
+        if getattr(teacher, "model", None) is student.model:
             raise UsageError("expected two networks, got one as student and teacher: pass copy.deepcopy(model)")
+        for name, term in losses.items():
+            if not name or "." in name or hasattr(nn.ModuleDict(), name):
+                raise UsageError(f"expected a name that a module can have, got {name!r} for a term: rename it")
+            if not isinstance(term, Term):
+                raise UsageError(f"expected {name!r} to be a Term, got {type(term).__name__}: pass Term(loss, inputs)")
         self.student = student
         self.teacher = teacher
         self.losses = nn.ModuleDict(losses)
+
+    @property
+    def terms(self) -> dict[str, Term]:
+        """The terms of the objective by name."""
+        return {name: term for name, term in self.losses.items() if isinstance(term, Term)}
 
     def forward(
         self, image: Any, target: Any = None, *, progress: float = 0.0, sample: Any = None
     ) -> dict[str, Tensor]:
         lesson = self.lesson(image, target, progress=progress, sample=sample)
-        return {name: term(lesson) for name, term in self.losses.items()}
+        return {name: term(lesson) for name, term in self.terms.items()}
 
     def lesson(self, image: Any, target: Any = None, *, progress: float = 0.0, sample: Any = None) -> Lesson:
         """Ask the student, then the teacher, and return what both showed."""
@@ -116,8 +128,3 @@ class Distiller(nn.Module):
         if self.teacher is None:
             return lesson
         return replace(lesson, teacher=self.teacher(lesson))
-
-
-def _any_tensor(lesson: Lesson) -> Tensor:
-    shown = [lesson.student.output, *lesson.student.features.values(), lesson.image]
-    return next(value for value in shown if isinstance(value, Tensor))

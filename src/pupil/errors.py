@@ -33,6 +33,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
         unknown method 'icds': did you mean icsd, aicsd?
     """
     names = [other for other in known if other]
+    if not names:
+        return UsageError(f"unknown {kind} {name!r}: there is none")
     # A layer is often named by its last part alone, which difflib does not count as close.
     inside = [other for other in names if name.lower() in other.lower()]
     close = list(dict.fromkeys(difflib.get_close_matches(name, names, n=5, cutoff=0.5) + inside))[:5]

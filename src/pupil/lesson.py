@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -109,6 +109,8 @@ def same_size(student: Tensor, teacher: Tensor, resize: Resize) -> tuple[Tensor,
         >>> [tuple(each.shape) for each in same_size(small, large, "smaller")]
         [(1, 2, 4, 4), (1, 3, 4, 4)]
     """
+    if resize not in get_args(Resize):
+        raise unknown("resize", resize, get_args(Resize))
     if resize == "refuse" or student.shape[2:] == teacher.shape[2:]:
         return student, teacher
     if resize == "smaller":
@@ -135,9 +137,7 @@ def valid_positions(target: Tensor, ignore_index: int | None, size: torch.Size) 
     return F.interpolate(valid[:, None].float(), size=tuple(size), mode="nearest-exact")[:, 0].bool()
 
 
-def _dense_outputs(
-    lesson: Lesson, *, ignore_index: int | None, resize: Resize
-) -> tuple[Tensor, Tensor, Tensor | None]:
+def _dense_outputs(lesson: Lesson, *, ignore_index: int | None, resize: Resize) -> tuple[Tensor, Tensor, Tensor | None]:
     student, teacher = same_size(lesson.student.output, _teacher(lesson).output, resize)
     return student, teacher, valid_positions(lesson.target, ignore_index, student.shape[2:])
 
@@ -149,15 +149,16 @@ def _features(lesson: Lesson, *, student: str, teacher: str, resize: Resize) -> 
 
 def _feature(shown: Activations, layer: str, who: str) -> Tensor:
     if layer not in shown.features:
-        raise unknown(f"layer among those tapped in the {who}", layer, shown.features)
+        known = ", ".join(shown.features) or "none"
+        raise UsageError(
+            f"expected {layer!r} among the features of the {who}, got {known}: add it to the tapped layers"
+        )
     return shown.features[layer]
 
 
 def _teacher(lesson: Lesson) -> Activations:
     if lesson.teacher is None:
-        raise UsageError(
-            "these inputs need a teacher, got a lesson without one: give the Distiller a teacher"
-        )
+        raise UsageError("these inputs need a teacher, got a lesson without one: give the Distiller a teacher")
     return lesson.teacher
 
 

@@ -10,7 +10,7 @@ import math
 from functools import partial
 from typing import Literal
 
-from pupil.errors import UsageError
+from pupil.errors import UsageError, unknown
 from pupil.lesson import Lesson, Weight
 
 
@@ -72,7 +72,15 @@ def adaptive(weight: float = 1.0, of: Literal["labels", "teacher"] = "labels") -
         >>> adaptive(2.0)(lesson), adaptive(2.0, of="teacher")(lesson)
         (0.5, 1.5)
     """
-    return linear(0.0, weight) if of == "labels" else linear(weight, 0.0)
+    ends = {"labels": (0.0, weight), "teacher": (weight, 0.0)}
+    if of not in ends:
+        raise unknown("side of adaptive", of, ends)
+    return linear(*ends[of])
+
+
+def scaled(weight: float, schedule: Weight) -> Weight:
+    """A schedule times a number."""
+    return partial(_scaled, weight=weight, schedule=schedule) if callable(schedule) else weight * schedule
 
 
 class Share:
@@ -122,6 +130,10 @@ class Share:
 def weight_at(weight: Weight, lesson: Lesson) -> float:
     """The value of a weight for this lesson, a number or a schedule alike."""
     return weight(lesson) if callable(weight) else weight
+
+
+def _scaled(lesson: Lesson, *, weight: float, schedule: Weight) -> float:
+    return weight * weight_at(schedule, lesson)
 
 
 def _linear(lesson: Lesson, *, start: float, end: float) -> float:

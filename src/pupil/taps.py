@@ -31,7 +31,8 @@ class Tapped(nn.Module):
 
     Args:
         model: the network, unmodified; its weights keep their names in `model.state_dict()`.
-        layers: names of the layers to tap; `"NAME:in"` taps what a layer received.
+        layers: names of the layers to tap; `"NAME:in"` taps what a layer received, even if that layer is an
+            in-place one such as `nn.ReLU(inplace=True)`.
         call: how the model is asked, normally `Task.call`; it may add features of its own.
 
     Raises:
@@ -77,8 +78,9 @@ class LayerShape:
         name: as in `model.named_modules()`.
         kind: the layer's class.
         output: shape of what it returned, None where it did not run or returned no tensor.
-        received: shape of what it was given.
+        received: shape of what it was given, None likewise.
         problem: why its output cannot be tapped, or None.
+        received_problem: why what it received cannot be tapped, or None.
     """
 
     name: str
@@ -86,6 +88,7 @@ class LayerShape:
     output: tuple[int, ...] | None
     received: tuple[int, ...] | None
     problem: str | None
+    received_problem: str | None
 
 
 @dataclass(frozen=True)
@@ -109,10 +112,10 @@ class DryRun:
         layer = self.layers.get(name.removesuffix(RECEIVED))
         if layer is None:
             raise unknown("layer", name, [*self.features, *self.layers])
-        shape = layer.received if name.endswith(RECEIVED) else layer.output
-        problem = None if name.endswith(RECEIVED) else layer.problem
-        if problem or shape is None:
-            raise UsageError(f"cannot tap layer {name!r}: {problem or 'it received no tensor'}")
+        received = name.endswith(RECEIVED)
+        shape, problem = (layer.received, layer.received_problem) if received else (layer.output, layer.problem)
+        if shape is None or problem:
+            raise UsageError(f"cannot tap layer {name!r}: {problem}")
         return shape
 
 
@@ -127,7 +130,7 @@ def dry_run(model: nn.Module, image: Any, call: Call = plain_call) -> DryRun:
         >>> found.output, found.shape("1")
         ((1, 8, 6, 6), (1, 8, 6, 6))
         >>> found.layers["0"].problem
-        "its output is overwritten in place by a later layer: tap that layer, or 'NAME:in' of one before it"
+        "it is overwritten in place by a later operation: tap a layer after that, or 'NAME:in' of the in-place layer"
     """
     named = {name: module for name, module in model.named_modules() if name}
     names = [f"{name}{end}" for name in named for end in ("", RECEIVED)]
@@ -145,7 +148,12 @@ def dry_run(model: nn.Module, image: Any, call: Call = plain_call) -> DryRun:
             module.training = flag
     found = {
         name: LayerShape(
-            name, type(module).__name__, _shape(store, name), _shape(store, name + RECEIVED), problems[name]
+            name,
+            type(module).__name__,
+            output=_shape(store, name),
+            received=_shape(store, name + RECEIVED),
+            problem=problems[name],
+            received_problem=problems[name + RECEIVED],
         )
         for name, module in named.items()
     }
@@ -156,6 +164,19 @@ def dry_run(model: nn.Module, image: Any, call: Call = plain_call) -> DryRun:
         {name: tuple(feature.shape) for name, feature in shown.features.items()},
         {name: found[name] for name in order},
     )
+
+
+def first_tensor(shown: Any) -> Tensor | None:
+    """The first tensor inside nested lists, tuples and mappings, or None.
+
+    Example:
+        >>> first_tensor({"boxes": [torch.zeros(2, 4)], "scores": torch.zeros(2)}).shape
+        torch.Size([2, 4])
+    """
+    if isinstance(shown, Tensor):
+        return shown
+    children = shown.values() if isinstance(shown, Mapping) else shown if isinstance(shown, list | tuple) else ()
+    return next((found for child in children if (found := first_tensor(child)) is not None), None)
 
 
 class _Recorder:
@@ -171,7 +192,11 @@ class _Recorder:
     def __call__(self, module: nn.Module, args: Any, kwargs: Any, output: Any = None) -> None:
         if self.store is None:
             return
-        tensor = _first_tensor([args, kwargs] if self.layer.endswith(RECEIVED) else output)
+        received = self.layer.endswith(RECEIVED)
+        tensor = first_tensor([args, kwargs] if received else output)
+        if tensor is not None and received and getattr(module, "inplace", False):
+            # The layer is about to overwrite what it received.
+            tensor = tensor.clone()
         before = self.store.get(self.layer)
         self.store[self.layer] = _Record(tensor, _version(tensor), before.runs + 1 if before else 1)
 
@@ -184,7 +209,10 @@ class _Recorder:
         if record.tensor is None:
             return "it shows no tensor: tap one of the layers inside it"
         if record.version != _version(record.tensor):
-            return "its output is overwritten in place by a later layer: tap that layer, or 'NAME:in' of one before it"
+            return (
+                "it is overwritten in place by a later operation: "
+                "tap a layer after that, or 'NAME:in' of the in-place layer"
+            )
         return None
 
 
@@ -201,11 +229,11 @@ def _attach(model: nn.Module, layers: Iterable[str]) -> tuple[list[_Recorder], l
         raise UsageError("expected a model that is not compiled yet, got a compiled one: wrap it first, compile after")
     recorders, handles = [], []
     for layer in dict.fromkeys(layers):
-        module = modules.get(layer.removesuffix(RECEIVED)) if layer else None
+        name = layer.removesuffix(RECEIVED)
+        module = modules.get(name) if name else None
         if module is None:
-            raise unknown("layer", layer, modules)
+            raise unknown("layer", name, modules)
         recorder = _Recorder(layer)
-        # What a layer received is read before it runs: it may overwrite its input in place.
         hook = module.register_forward_pre_hook if layer.endswith(RECEIVED) else module.register_forward_hook
         handles.append(hook(recorder, with_kwargs=True))
         recorders.append(recorder)
@@ -231,13 +259,6 @@ def _features(store: Mapping[str, _Record]) -> dict[str, Tensor]:
 def _shape(store: Mapping[str, _Record], name: str) -> tuple[int, ...] | None:
     record = store.get(name)
     return None if record is None or record.tensor is None else tuple(record.tensor.shape)
-
-
-def _first_tensor(shown: Any) -> Tensor | None:
-    if isinstance(shown, Tensor):
-        return shown
-    children = shown.values() if isinstance(shown, Mapping) else shown if isinstance(shown, list | tuple) else ()
-    return next((found for child in children if (found := _first_tensor(child)) is not None), None)
 
 
 def _version(tensor: Tensor | None) -> int:

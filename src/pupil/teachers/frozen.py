@@ -42,8 +42,8 @@ class FrozenTeacher(nn.Module):
         return self._tapped.model
 
     def forward(self, lesson: Lesson) -> Activations:
-        # Somebody may hold the same network and have called train() on it.
-        if self.model.training:
+        # Somebody may hold the same network and have called train() on it, or on a part of it.
+        if any(module.training for module in self.model.modules()):
             self.model.eval()
         with torch.no_grad():
             shown: Activations = self._tapped(lesson.image, lesson.target)
