@@ -24,7 +24,7 @@ class Classes:
 
     Args:
         names: one for each class, in the order of the ids.
-        colours: red, green and blue from 0 to 255 for each class, or None.
+        colours: red, green and blue from 0 to 255 for each class; none to have them chosen.
         ignore_index: the id of pixels without a label.
 
     Raises:
@@ -36,16 +36,16 @@ class Classes:
     """
 
     names: tuple[str, ...]
-    colours: tuple[Colour, ...] | None = None
+    colours: tuple[Colour, ...] = ()
     ignore_index: int = 255
 
     def __post_init__(self) -> None:
         names, colours = self.names, self.colours or distinct_colours(len(self.names))
         if len(colours) != len(names):
             raise UsageError(f"expected a colour for each of {len(names)} classes, got {len(colours)}")
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise UsageError(f"expected class names that differ, got {', '.join(twice)} more than once")
+        if len(set(names)) < len(names):
+            twice = dict.fromkeys(name for name in names if names.count(name) > 1)
+            raise UsageError(f"expected class names that differ, got {listed(twice)} more than once")
         kept = len(names) - (self.ignore_index == len(names) - 1)
         if kept < 1:
             raise UsageError("expected at least one class beside the ignored one, got none")

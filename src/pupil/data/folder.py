@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import glob
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from pupil.data.classes import Classes, listed, names_from_masks, read_classes
-from pupil.data.images import SUFFIXES, image_size, mask_size, read_image, read_mask
+from pupil.data.images import SUFFIXES, read_image
+from pupil.data.labelled import LabelledImages
 from pupil.data.palette import Colour
 from pupil.errors import UsageError
 
-CACHE_BYTES = 1 << 30
 
-
-class SegmentationFolder(Dataset[tuple[Any, Any]]):
+class SegmentationFolder(LabelledImages):
     """Images and their masks in `ROOT/SPLIT/images/NAME.jpg` and `ROOT/SPLIT/masks/NAME.png`.
 
     A mask is a grey or palette PNG whose values are class ids. What they mean stands in `ROOT/classes.json`
@@ -39,17 +35,9 @@ class SegmentationFolder(Dataset[tuple[Any, Any]]):
         seed: of that choice.
         cache: whether to keep decoded images in memory, up to 1 GiB per process.
 
-    Attributes:
-        classes, colours, ignore_index: what the ids mean.
-        images, masks, names: the files, and each image's name without folder and suffix.
-
-    Shape:
-        - image: (3, H, W), uint8, `tv_tensors.Image`.
-        - mask: (H, W), int64, `tv_tensors.Mask`.
-
     Raises:
-        UsageError: a folder, a mask or an image is missing, a file is corrupt, sizes differ, `classes.json` is
-            malformed; on access to an item: its mask holds ids that are no class.
+        UsageError: a folder, a mask or an image is missing, or `classes.json` is malformed; and what `LabelledImages`
+            raises.
     """
 
     def __init__(
@@ -65,59 +53,22 @@ class SegmentationFolder(Dataset[tuple[Any, Any]]):
         cache: bool = False,
     ) -> None:
         root = Path(root)
-        self.images, self.masks = _pairs(_split_folder(root, split))
+        images, masks = _pairs(_split_folder(root, split))
         meaning = read_classes(root / "classes.json")
         if ignore_index is not None:
             meaning["ignore_index"] = ignore_index
         if classes is not None:
-            meaning |= {"names": tuple(classes), "colours": None}
+            described = meaning.get("colours", ())[: len(classes)]
+            meaning |= {"names": tuple(classes), "colours": described if len(described) == len(classes) else ()}
         if colours is not None:
             meaning["colours"] = tuple(colours)
         if "names" not in meaning:
-            training = sorted((root / "train" / "masks").glob("*.png")) or self.masks
+            training = sorted((root / "train" / "masks").glob("*.png")) or masks
             meaning["names"] = names_from_masks(training, meaning.get("ignore_index", 255))
-        known = Classes(**meaning)
-        self.classes, self.colours, self.ignore_index = known.names, known.colours, known.ignore_index
-        if labels is not None:
-            kept = _few(len(self.images), labels, seed)
-            self.images, self.masks = [self.images[i] for i in kept], [self.masks[i] for i in kept]
-        self.names = [path.stem for path in self.images]
-        _check_sizes(self.images, self.masks)
-        self._cached: dict[int, tuple[Any, Any]] = {}
-        self._room = CACHE_BYTES if cache else 0
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        from torchvision import tv_tensors
-
-        if index not in self._cached:
-            image, ids = read_image(self.images[index]), read_mask(self.masks[index])
-            self._check_ids(self.masks[index], ids)
-            if image.shape[1:] != ids.shape:
-                raise _other_size(self.images[index], image.shape[1:], self.masks[index], ids.shape)
-            size = image.nbytes + ids.nbytes
-            if size > self._room:
-                return tv_tensors.Image(image), tv_tensors.Mask(torch.from_numpy(ids.astype(np.int64)))
-            self._room -= size
-            self._cached[index] = image, ids
-        image, ids = self._cached[index]
-        # A transform that works in place must not reach what is kept.
-        return tv_tensors.Image(image.clone()), tv_tensors.Mask(torch.from_numpy(ids.astype(np.int64)))
-
-    def _check_ids(self, path: Path, ids: Any) -> None:
-        count = len(self.classes)
-        wrong = (ids >= count) & (ids != self.ignore_index)
-        if wrong.any():
-            raise UsageError(
-                f"expected label ids from 0 to {count - 1} or the ignored {self.ignore_index} in {path}, got "
-                f"{listed(np.unique(ids[wrong]), 5)}: pass --ignore-index if such an id means unlabelled, or name "
-                "all the classes"
-            )
+        super().__init__(images, masks, Classes(**meaning), labels=labels, seed=seed, cache=cache)
 
 
-class ImageFiles(Sequence[tuple[str, Tensor]]):
+class ImageFiles(Dataset[tuple[str, Tensor]]):
     """Images without labels: item `i` is `(name, image)`, read when asked for, at its own size.
 
     Args:
@@ -136,18 +87,16 @@ class ImageFiles(Sequence[tuple[str, Tensor]]):
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self.paths = list(paths)
-        stems = [path.stem for path in self.paths]
-        self.names = [path.stem if stems.count(path.stem) == 1 else path.name for path in self.paths]
-        twice = sorted({name for name in self.names if self.names.count(name) > 1})
+        stems = Counter(path.stem for path in self.paths)
+        self.names = [path.stem if stems[path.stem] == 1 else path.name for path in self.paths]
+        twice = _repeated(self.names)
         if twice:
             raise UsageError(f"expected images whose names differ, got {listed(twice)} more than once")
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return ImageFiles(self.paths[index])
+    def __getitem__(self, index: int) -> tuple[str, Tensor]:
         return self.names[index], read_image(self.paths[index])
 
 
@@ -205,8 +154,8 @@ def _pairs(folder: Path) -> tuple[list[Path], list[Path]]:
     if not images:
         raise UsageError(f"expected images ({', '.join(SUFFIXES)}) in {folder / 'images'}, got none")
     stems = [path.stem for path in images]
-    if len(set(stems)) < len(stems):
-        twice = sorted({stem for stem in stems if stems.count(stem) > 1})
+    twice = _repeated(stems)
+    if twice:
         raise UsageError(f"expected one image per name in {folder / 'images'}, got two or more of {listed(twice)}")
     there = {path.name for path in (folder / "masks").iterdir()}
     bare = [stem for stem in stems if f"{stem}.png" not in there]
@@ -218,22 +167,5 @@ def _pairs(folder: Path) -> tuple[list[Path], list[Path]]:
     return images, [folder / "masks" / f"{stem}.png" for stem in stems]
 
 
-def _few(count: int, labels: int, seed: int) -> list[int]:
-    if not 1 <= labels <= count:
-        raise UsageError(f"expected from 1 to {count} labelled images, got {labels}: there are {count}")
-    return sorted(np.random.default_rng(seed).permutation(count)[:labels].tolist())
-
-
-def _check_sizes(images: Sequence[Path], masks: Sequence[Path]) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        sizes = zip(pool.map(image_size, images), pool.map(mask_size, masks), strict=True)
-        for image, mask, (own, other) in zip(images, masks, sizes, strict=True):
-            if own != other:
-                raise _other_size(image, own, mask, other)
-
-
-def _other_size(image: Path, own: Sequence[int], mask: Path, other: Sequence[int]) -> UsageError:
-    return UsageError(
-        f"expected the mask {mask} to have the size of its image {image.name}, {own[1]}x{own[0]}, "
-        f"got {other[1]}x{other[0]}"
-    )
+def _repeated(names: Iterable[str]) -> list[str]:
+    return sorted(name for name, times in Counter(names).items() if times > 1)

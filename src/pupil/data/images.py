@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from pupil.errors import UsageError
@@ -36,12 +37,11 @@ def read_image(path: Path) -> Tensor:
         UsageError: the file is missing, corrupt, or no image.
     """
     with _opened(path) as file:
-        upright = ImageOps.exif_transpose(file)
-        array = np.array(upright if upright.mode == "RGB" else _to_rgb(upright))
+        array = rgb_array(ImageOps.exif_transpose(file))
     return torch.from_numpy(array).permute(2, 0, 1)
 
 
-def read_mask(path: Path) -> NDArray[np.generic]:
+def read_mask(path: Path) -> NDArray[np.integer[Any]]:
     """A mask file as class ids; the indices of a palette, never its colours.
 
     Args:
@@ -85,6 +85,23 @@ def mask_size(path: Path) -> tuple[int, int]:
         return file.height, file.width
 
 
+def rgb_array(image: Image.Image) -> NDArray[np.uint8]:
+    """An opened image of any colour mode as an array of red, green and blue.
+
+    Shape:
+        - returned: (H, W, 3), uint8.
+
+    Example:
+        >>> rgb_array(Image.new("L", (1, 2), 7)).tolist()
+        [[[7, 7, 7]], [[7, 7, 7]]]
+    """
+    if image.mode.startswith("I;16"):  # Pillow would clip 16 bits at 255 instead of scaling them
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif image.mode == "P":  # a palette with transparency warns unless it passes through RGBA
+        image = image.convert("RGBA")
+    return np.array(image.convert("RGB"))
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
     try:
@@ -94,17 +111,11 @@ def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
         raise UsageError(f"expected an image at {path}, got no such file") from None
     except UsageError:
         raise
+    except UnidentifiedImageError:
+        raise UsageError(f"cannot read {path}: the file is corrupt or no image") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         # Pillow says with any of these that the bytes are not what the format promises.
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"cannot read {path}: the file is corrupt or no image ({reason})") from error
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    # A palette with transparency warns unless it passes through RGBA.
-    return (image.convert("RGBA") if image.mode == "P" else image).convert("RGB")
+        raise UsageError(f"cannot read {path}: the file is corrupt or no image ({error})") from error
 
 
 def _check_single_channel(path: Path, mode: str) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Sequence, Sized
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from pupil.data.batches import Item
+from pupil.data.images import rgb_array
 from pupil.data.transforms import Transform
 from pupil.errors import UsageError
 
@@ -89,9 +90,9 @@ class ItemError(UsageError):
 
     def __init__(self, message: str) -> None:
         # A loader rebuilds a worker's error from the text of its whole traceback, which ends with our line.
-        traceback, found, line = message.rstrip().rpartition(f"{type(self).__qualname__}: ")
+        traceback, _, line = message.rstrip().rpartition(f"{__name__}.{type(self).__name__}: ")
         super().__init__(line)
-        if found:
+        if traceback:
             self.add_note(traceback)
 
 
@@ -120,6 +121,21 @@ def seeded(view: int) -> Iterator[None]:
         random.setstate(states[2])
 
 
+def collate(items: Sequence[tuple[Any, Any, Tensor]]) -> tuple[Any, Any, Tensor]:
+    """The items of `Views` as a batch: stacked where they are of one size, else a list in the same order.
+
+    Pass it to a `DataLoader` as `collate_fn` where images or labels differ in size.
+
+    Example:
+        >>> small, large = torch.zeros(3, 4, 4), torch.zeros(3, 8, 8)
+        >>> image, target, sample = collate([(small, 0, torch.tensor([0, 1])), (large, 1, torch.tensor([1, 1]))])
+        >>> type(image), target, sample.shape
+        (<class 'list'>, tensor([0, 1]), torch.Size([2, 2]))
+    """
+    image, target, sample = zip(*items, strict=True)
+    return _together(image), _together(target), torch.stack(sample)
+
+
 def as_image(image: Any) -> Any:
     """A tensor, PIL image or array as `tv_tensors.Image` (3, H, W): grey repeated, transparency dropped.
 
@@ -134,7 +150,7 @@ def as_image(image: Any) -> Any:
     from torchvision import tv_tensors
 
     if isinstance(image, Image):
-        image = np.array(image.convert("RGB"))
+        image = rgb_array(image)
     if isinstance(image, np.ndarray):
         image = torch.from_numpy(image)
         image = image.permute(2, 0, 1) if image.ndim == 3 else image
@@ -168,6 +184,13 @@ def as_target(target: Any) -> Any:
     if not isinstance(target, Tensor) or target.is_floating_point() or target.ndim < 2:
         return target
     return tv_tensors.Mask((target[0] if target.ndim == 3 and target.shape[0] == 1 else target).long())
+
+
+def _together(values: Sequence[Any]) -> Any:
+    tensors = all(isinstance(value, Tensor) for value in values)
+    if (tensors and len({value.shape for value in values}) > 1) or isinstance(values[0], dict):
+        return list(values)
+    return default_collate(list(values))
 
 
 def _plain(value: Any) -> Any:

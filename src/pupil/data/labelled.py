@@ -1,0 +1,109 @@
+"""Images with a mask of class ids each, wherever their files lie: what every segmentation format comes down to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from pupil.data.classes import Classes, listed
+from pupil.data.images import image_size, mask_size, read_image, read_mask
+from pupil.errors import UsageError
+
+CACHE_BYTES = 1 << 30
+
+
+class LabelledImages(Dataset[tuple[Any, Any]]):
+    """A data set of image files and mask files.
+
+    That every mask has the size of its image is checked here, once, from the files' headers; the ids in a mask are
+    checked whenever it is read.
+
+    Args:
+        images: the image files.
+        masks: the mask of each, single-channel files whose values are class ids.
+        meaning: what the ids mean.
+        labels: keep this many images, chosen by the seed; a smaller choice is always part of a larger one.
+        seed: of that choice.
+        cache: whether to keep decoded images in memory, up to 1 GiB in each process.
+
+    Attributes:
+        classes, colours, ignore_index: what the ids mean.
+        images, masks, names: the files, and each image's name without folder and suffix.
+
+    Shape:
+        - image: (3, H, W), uint8, `tv_tensors.Image`.
+        - mask: (H, W), int64, `tv_tensors.Mask`.
+
+    Raises:
+        UsageError: sizes differ, a file is corrupt, or there are fewer images than `labels`; on access to an item: its
+            mask holds ids that are no class.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[Path],
+        masks: Sequence[Path],
+        meaning: Classes,
+        *,
+        labels: int | None = None,
+        seed: int = 0,
+        cache: bool = False,
+    ) -> None:
+        kept = range(len(images)) if labels is None else _few(len(images), labels, seed)
+        self.images, self.masks = [images[i] for i in kept], [masks[i] for i in kept]
+        self.names = [path.stem for path in self.images]
+        self.classes, self.colours, self.ignore_index = meaning.names, meaning.colours, meaning.ignore_index
+        _check_sizes(self.images, self.masks)
+        self._cached: dict[int, tuple[Tensor, NDArray[np.integer[Any]]]] = {}
+        self._room = CACHE_BYTES if cache else 0
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        from torchvision import tv_tensors
+
+        image, ids = self._cached.get(index) or self._read(index)
+        # A transform that works in place must not reach what is kept; the mask is copied as it becomes int64.
+        return tv_tensors.Image(image.clone()), tv_tensors.Mask(torch.from_numpy(ids.astype(np.int64)))
+
+    def _read(self, index: int) -> tuple[Tensor, NDArray[np.integer[Any]]]:
+        path, mask = self.images[index], self.masks[index]
+        image, ids = read_image(path), read_mask(mask)
+        wrong = (ids >= len(self.classes)) & (ids != self.ignore_index)
+        if wrong.any():
+            raise UsageError(
+                f"expected label ids from 0 to {len(self.classes) - 1} or the ignored {self.ignore_index} in {mask}, "
+                f"got {listed(np.unique(ids[wrong]), 5)}: pass --ignore-index if such an id means unlabelled, or name "
+                "all the classes"
+            )
+        size = image.nbytes + ids.nbytes
+        if size <= self._room:
+            self._room -= size
+            self._cached[index] = image, ids
+        return image, ids
+
+
+def _few(count: int, labels: int, seed: int) -> list[int]:
+    if not 1 <= labels <= count:
+        raise UsageError(f"expected from 1 to {count} labelled images, as many as there are, got {labels}")
+    return sorted(np.random.default_rng(seed).permutation(count)[:labels].tolist())
+
+
+def _check_sizes(images: Sequence[Path], masks: Sequence[Path]) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        sizes = zip(pool.map(image_size, images), pool.map(mask_size, masks), strict=True)
+        for image, mask, (own, other) in zip(images, masks, sizes, strict=True):
+            if own != other:
+                raise UsageError(
+                    f"expected the mask {mask} to have the size of its image {image.name}, {own[1]}x{own[0]}, "
+                    f"got {other[1]}x{other[0]}"
+                )
