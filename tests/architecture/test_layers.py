@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "pupil"
-WORDS = {"errors", "lesson", "paper", "run"}
+WORDS = {"errors", "imports", "lesson", "paper", "run"}
 BELOW: dict[str, set[str]] = {
     "errors": set(),
+    "imports": {"errors"},
     "lesson": {"errors"},
     "paper": set(),
     "run": {"errors"},

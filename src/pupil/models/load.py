@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib
-import os
-import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -14,14 +11,16 @@ import torch
 from torch import nn
 
 from pupil.errors import UsageError, unknown
-from pupil.models.preprocessing import IMAGENET, PLAIN, attach
+from pupil.imports import import_function
+from pupil.models.preprocessing import IMAGENET, PLAIN, Preprocessing, attach
 from pupil.models.small import SIZES, small_net
 from pupil.models.spec import Spec, arguments, parse, signature
+from pupil.run import Run
 
 Door = Callable[[Spec, int], nn.Module]
 
 
-def load_model(spec: str, classes: int, *, seed: int | None = None, allow_code: bool = True) -> nn.Module:
+def load_model(spec: str, classes: int, *, seed: int | None = None, trust: str | None = None) -> nn.Module:
     """The network that a text names, unmodified, with its preprocessing attached.
 
     ===================================  =====================================================================
@@ -38,7 +37,7 @@ def load_model(spec: str, classes: int, *, seed: int | None = None, allow_code: 
         spec: the text.
         classes: how many classes the network tells apart.
         seed: seed of the initial weights, leaving the global generator as it was; None draws from that generator.
-        allow_code: whether ``package.module:function`` may be imported; a spec found in a file must not be.
+        trust: a ``package.module:function`` that may be imported although only a run folder names it.
 
     Raises:
         UsageError: for a name, option or folder that does not exist, and for a module that does not import.
@@ -51,9 +50,9 @@ def load_model(spec: str, classes: int, *, seed: int | None = None, allow_code: 
     if classes < 1:
         raise UsageError(f"expected at least one class, got {classes}")
     if Path(spec).is_dir():
-        return from_run(Path(spec), classes)
+        return from_run(Path(spec), classes, trust)
     parsed = parse(spec)
-    door = DOORS.get(parsed.family, partial(from_code, allow=allow_code))
+    door = DOORS.get(parsed.family, from_code)
     # Networks are built on the CPU: its generator alone is seeded, and restored.
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
@@ -96,14 +95,12 @@ def from_torchvision(spec: Spec, classes: int) -> nn.Module:
     return attach(model, IMAGENET)
 
 
-def from_code(spec: Spec, classes: int, *, allow: bool = True) -> nn.Module:
+def from_code(spec: Spec, classes: int) -> nn.Module:
     """The network that a function of the reader's own builds."""
+    if difflib.get_close_matches(spec.family, DOORS, cutoff=0.7):
+        raise unknown("model family", spec.family, DOORS)
     text = f"{spec.family}:{spec.name}"
-    if not allow:
-        raise UsageError(
-            f"the model {text!r} is code named by a file, which is not run unasked: name it yourself to allow it"
-        )
-    build = _imported(spec)
+    build = import_function(text)
     parameters = signature(build).parameters
     name = next((each for each in ("classes", "num_classes") if each in parameters), None)
     if name is None:
@@ -116,31 +113,27 @@ def from_code(spec: Spec, classes: int, *, allow: bool = True) -> nn.Module:
     return model if hasattr(model, "preprocessing") else attach(model, PLAIN)
 
 
-def from_run(folder: Path, classes: int) -> nn.Module:
-    """The student of a finished run, with its weights."""
-    raise UsageError(f"expected a run folder, got {folder}: it holds no run.json")
+def from_run(folder: Path, classes: int, trust: str | None = None) -> nn.Module:
+    """The student of a finished run, with its weights and its preprocessing."""
+    run = Run(folder)
+    spec, trained = run.record["model"]["spec"], len(run.record["classes"])
+    if parse(spec).family not in DOORS and spec != trust:
+        raise UsageError(
+            f"the run {str(folder)!r} names code, {spec!r}, not run unasked: pass --trust {spec} to allow it"
+        )
+    if trained != classes:
+        raise UsageError(
+            f"expected {classes} classes, got {trained} in the run {str(folder)!r}: use data of its classes"
+        )
+    model = load_model(spec, classes)
+    try:
+        model.load_state_dict(run.load_weights(), strict=True)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(f"expected the weights in {str(folder)!r} to fit {spec!r}: {reason}") from None
+    preprocessing = run.record["model"]["preprocessing"]
+    return model if preprocessing is None else attach(model, Preprocessing.from_json(preprocessing))
 
 
 # The place for further families (timm, smp, transformers): a door each.
 DOORS: Mapping[str, Door] = {"pupil": from_pupil, "torchvision": from_torchvision}
-
-
-def _imported(spec: Spec) -> Callable[..., nn.Module]:
-    # As with `python -m`, modules of the current directory come first.
-    if os.getcwd() not in sys.path and "" not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        module = importlib.import_module(spec.family)
-    except ModuleNotFoundError as error:
-        if difflib.get_close_matches(spec.family, DOORS, cutoff=0.7):
-            raise unknown("model family", spec.family, DOORS) from None
-        raise UsageError(
-            f"cannot import {spec.family!r}: there is no module {error.name!r} in {os.getcwd()} or installed"
-        ) from error
-    except Exception as error:  # whatever the reader's module raises is theirs to mend
-        raise UsageError(f"cannot import {spec.family!r}: {type(error).__name__}: {error}") from error
-    build = getattr(module, spec.name, None)
-    if not callable(build):
-        known = [name for name, value in vars(module).items() if callable(value) and name[0] != "_"]
-        raise unknown(f"function in {spec.family}", spec.name, known)
-    return build  # type: ignore[no-any-return]

@@ -51,7 +51,7 @@ class SegmentationTask:
     ) -> None:
         if len(classes) < 2:
             raise UsageError(f"expected at least two classes, got {list(classes)}: name them with --classes")
-        self.classes = tuple(classes)
+        self.classes: Sequence[str] = tuple(classes)
         self.ignore_index = ignore_index
         self.colours = colours
         self.size = size

@@ -24,12 +24,15 @@ class Task(Protocol):
     Attributes:
         name: the task's name, as in `pupil train NAME`.
         metric: which of the metrics stands in a results table.
-        classes: names of the classes.
     """
 
     name: str
     metric: str
-    classes: Sequence[str]
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Names of the classes, in the order of the network's channels."""
+        ...
 
     def call(self, model: nn.Module, image: Any, target: Any = None) -> Activations:
         """Ask a model, student and teacher alike: preprocess, run, name what came out."""

@@ -1,0 +1,188 @@
+"""The command `pupil`: typer turns the options of recipes into flags; nothing here imports torch before it must."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from typing import Annotated, Any, get_type_hints
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pupil import __version__
+from pupil.engine.options import Training, flag
+from pupil.errors import UsageError
+from pupil.recipes.options import Segmentation, parse_size
+
+# Newer versions of typer carry their own copy of click; its exceptions are found through typer either way.
+MISUSE: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+
+app = typer.Typer(
+    name="pupil",
+    help="Make vision models smaller and better by knowledge distillation.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+train_app = typer.Typer(rich_markup_mode=None)
+app.add_typer(train_app, name="train")
+
+Trust = Annotated[str | None, typer.Option(help="package.module:function that the run names and that may be imported.")]
+
+
+def main() -> None:
+    """Run the command; a mistake of the user's is one line and exit code 2."""
+    try:
+        sys.exit(app(standalone_mode=False))
+    except UsageError as error:
+        _refuse(str(error))
+    except MISUSE as error:
+        _refuse(error.format_message())
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(130)
+
+
+def _refuse(message: str) -> None:
+    print(f"pupil: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        print(f"pupil {__version__}")
+        raise typer.Exit
+
+
+def _help_without_command(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.callback(invoke_without_command=True)
+def pupil(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Make vision models smaller and better by knowledge distillation."""
+    _help_without_command(context)
+
+
+@train_app.callback(invoke_without_command=True)
+def train(context: typer.Context) -> None:
+    """Train a network, alone or from a teacher."""
+    _help_without_command(context)
+
+
+def options_command(options: type[Training], run: Callable[[Any], None], text: str) -> Callable[..., None]:
+    """A command whose flags are the fields of an options class."""
+
+    def command(**values: Any) -> None:
+        run(options(**{**values, "settings": tuple(values["settings"] or ())}))
+
+    hints = get_type_hints(options)
+    parameters = []
+    for each in fields(options):
+        kind = list[str] if each.name == "settings" else hints[each.name]
+        names = ["--set"] if each.name == "settings" else [] if kind is bool else [f"--{flag(each.name)}"]
+        default = None if each.default is MISSING or each.name == "settings" else each.default
+        shown = Annotated[kind, typer.Option(*names, help=each.metadata["help"])]  # type: ignore[valid-type]
+        parameters.append(
+            inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=shown)
+        )
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    command.__doc__ = text
+    return command
+
+
+def _train_segmentation(options: Segmentation) -> None:
+    from pupil.recipes.segmentation import segmentation
+    from pupil.report.console import print_summary
+
+    print_summary(segmentation(options))
+
+
+train_app.command("segmentation")(
+    options_command(Segmentation, _train_segmentation, "Train a segmentation network on any data, with any method.")
+)
+
+
+@app.command()
+def demo(
+    seeds: Annotated[str, typer.Option(help="Paired seeds, separated by spaces or commas.")] = "0 1 2",
+    out: Annotated[str, typer.Option(help="Folder of the comparison.")] = "runs/demo",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the comparison in --out.")] = False,
+    smoke: Annotated[bool, typer.Option("--smoke", help="Shrink everything: does it run at all?")] = False,
+) -> None:
+    """A teacher, then one small student with and without it, on drawn street scenes; about three minutes."""
+    from pupil.recipes.demo import demo as run_demo
+
+    run_demo(seeds=seeds, out=out, overwrite=overwrite, smoke=smoke)
+
+
+@app.command()
+def evaluate(
+    run: Annotated[str, typer.Argument(help="Run folder.")],
+    data: Annotated[str | None, typer.Option(help="Data to score on; by default the run's own.")] = None,
+    batch_size: Annotated[int, typer.Option(help="Images at once.")] = 16,
+    trust: Trust = None,
+) -> None:
+    """Score a run's student on a validation set, at the labels' own resolution."""
+    from pupil.recipes.trained import evaluate_run
+
+    table = Table("metric", "value", box=None)
+    for name, value in evaluate_run(run, data, batch_size=batch_size, trust=trust).items():
+        table.add_row(name, f"{value:.2f}" if name.startswith("milliseconds") else f"{100 * value:.2f} %")
+    Console().print(table)
+
+
+@app.command()
+def predict(
+    run: Annotated[str, typer.Argument(help="Run folder.")],
+    images: Annotated[str, typer.Argument(help="An image, a folder, or a quoted pattern.")],
+    out: Annotated[str, typer.Option(help="Folder for masks and overlays.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that are there already.")] = False,
+    trust: Trust = None,
+) -> None:
+    """Write a mask and an overlay for every image, at the image's own size."""
+    from pupil.recipes.trained import predict_images
+
+    written = predict_images(run, images, out, overwrite=overwrite, trust=trust)
+    print(f"{len(written)} masks in {out}/masks, overlays in {out}/overlays")
+
+
+@app.command()
+def methods() -> None:
+    """List the methods, where each comes from, and its options (--set NAME=VALUE)."""
+    from pupil.report.console import print_methods
+
+    print_methods()
+
+
+@app.command()
+def recipes() -> None:
+    """List the recipes: `pupil train RECIPE --help` shows the flags of each."""
+    table = Table("recipe", "what it trains", box=None)
+    for command in train_app.registered_commands:
+        table.add_row(command.name, inspect.getdoc(command.callback) if command.callback else "")
+    Console().print(table)
+
+
+@app.command()
+def layers(
+    model: Annotated[
+        str, typer.Argument(help="pupil:NAME, torchvision:NAME, package.module:function, or a run folder.")
+    ],
+    size: Annotated[str, typer.Option(help="Height x width of the image.")] = "256x256",
+    classes: Annotated[int, typer.Option(help="Number of classes; a run knows its own.")] = 21,
+    trust: Trust = None,
+) -> None:
+    """Print every layer that can be tapped, with the shape of what it returns and of what it received."""
+    from pupil.report.console import print_layers
+
+    print_layers(model, parse_size(size), classes, trust)

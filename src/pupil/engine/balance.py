@@ -1,0 +1,120 @@
+"""Measures what a share is worth: the pull of each term beside the pull of the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pupil.distiller import Distiller, Term
+from pupil.errors import UsageError
+from pupil.lesson import Activations, Lesson
+from pupil.schedules import Share
+
+TASK = "task"
+
+
+def unmeasured(distiller: Distiller, progress: float) -> dict[str, Share]:
+    """The shares that act now and have no ratio yet, by the name of their term."""
+    now = Lesson(None, None, Activations(None), progress=progress)
+    shares = {name: term.weight for name, term in distiller.terms.items() if isinstance(term.weight, Share)}
+    return {name: share for name, share in shares.items() if share.ratio is None and share.acts(now)}
+
+
+def ratios(distiller: Distiller) -> dict[str, float]:
+    """The ratios measured so far, by the name of their term."""
+    shares = {name: term.weight for name, term in distiller.terms.items() if isinstance(term.weight, Share)}
+    return {name: share.ratio for name, share in shares.items() if share.ratio is not None}
+
+
+def set_ratios(distiller: Distiller, known: Mapping[str, float]) -> None:
+    """Give shares the ratios of an earlier measurement."""
+    for name, ratio in known.items():
+        weight = distiller.terms[name].weight
+        if isinstance(weight, Share):
+            weight.ratio = ratio
+
+
+def balance(
+    distiller: Distiller, batches: Iterable[tuple[Any, Any, Any]], *, progress: float = 0.0
+) -> dict[str, float]:
+    """Measure the ratio of every share that acts now, and set it.
+
+    ratio = |gradient of the task loss| / |gradient of the term|, both where the term looks: at the student's output or
+    at the tapped layers that its inputs read. Norms are averaged over the batches before they are divided. The
+    random state, the buffers and the parameters' gradients stay as they were.
+
+    Args:
+        distiller: its term named "task" is what the others are compared with.
+        batches: some batches (image, target, sample) on the distiller's device; 8 are plenty.
+        progress: this moment of the run.
+
+    Returns:
+        The new ratios by the name of their term.
+
+    Raises:
+        UsageError: if a term has no gradient there (student and teacher agree), or there is no task term.
+    """
+    pending = unmeasured(distiller, progress)
+    if not pending:
+        return {}
+    if TASK not in distiller.terms:
+        raise UsageError(f"expected a term named {TASK!r} to compare shares with, got {list(distiller.terms)}: add it")
+    pulls: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in pending}
+    with _untouched(distiller):
+        for image, target, sample in batches:
+            lesson = distiller.lesson(image, target, progress=progress, sample=sample)
+            for name in pending:
+                pulls[name].append(_pulls(lesson, distiller.terms[TASK], distiller.terms[name]))
+    found = {name: _ratio(name, pairs) for name, pairs in pulls.items()}
+    set_ratios(distiller, found)
+    return found
+
+
+def _pulls(lesson: Lesson, task: Term, term: Term) -> tuple[Tensor, Tensor]:
+    """Gradient norms of the task loss and of the term, at the tensors of the student that the term reads."""
+    shown = {"": lesson.student.output, **lesson.student.features}
+    shown = {name: value for name, value in shown.items() if isinstance(value, Tensor) and value.requires_grad}
+    # Cut the graph at what the student showed, so that a term reaches only what it reads itself.
+    cut = {name: value.detach().requires_grad_() for name, value in shown.items()}
+    student = replace(
+        lesson.student,
+        output=cut.get("", lesson.student.output),
+        features={**lesson.student.features, **{name: value for name, value in cut.items() if name}},
+    )
+    value = term.unweighted(replace(lesson, student=student))
+    direct = dict(zip(cut, torch.autograd.grad(value, list(cut.values()), allow_unused=True), strict=True))
+    read = [name for name, gradient in direct.items() if gradient is not None]
+    labels = torch.autograd.grad(
+        task.unweighted(lesson), [shown[name] for name in read], retain_graph=True, allow_unused=True
+    )
+    return _norm(labels), _norm([direct[name] for name in read])
+
+
+def _norm(gradients: Iterable[Tensor | None]) -> Tensor:
+    norms = [gradient.double().norm() for gradient in gradients if gradient is not None]
+    return torch.stack(norms).norm() if norms else torch.zeros(())
+
+
+def _ratio(name: str, pairs: list[tuple[Tensor, Tensor]]) -> float:
+    labels, term = (float(sum(each)) / len(pairs) for each in zip(*pairs, strict=True))
+    if not term > 1e-12 * labels:
+        raise UsageError(
+            f"expected term {name!r} to pull at the student, got a gradient of {term:.1e}: "
+            "student and teacher agree already; fix its weight with --set weight=NUMBER"
+        )
+    return labels / term
+
+
+@contextmanager
+def _untouched(distiller: Distiller) -> Iterator[None]:
+    before = [(buffer, buffer.clone()) for buffer in distiller.buffers()]
+    devices = [buffer.device for buffer, _ in before if buffer.device.type == "cuda"]
+    with torch.random.fork_rng(devices=devices[:1]):
+        yield
+    for buffer, value in before:
+        buffer.copy_(value)

@@ -1,0 +1,75 @@
+"""Scores of a network on a data set, counted at the label's own resolution."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from pupil.data.batches import in_order
+from pupil.data.views import Source, Views
+from pupil.tasks.task import Task
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    task: Task,
+    dataset: Source,
+    *,
+    batch_size: int = 16,
+    workers: int = 0,
+    device: torch.device | str = "cpu",
+) -> dict[str, float]:
+    """The task's metrics of a network on every item of a data set, and its speed.
+
+    The network runs in evaluation mode and gets its training flags back. Images may differ in size; those of one
+    size share a batch.
+
+    Returns:
+        The metrics by name, and "milliseconds_per_image" (prediction alone, loading excluded).
+    """
+    flags = {module: module.training for module in model.modules()}
+    model.eval()
+    scores = task.metrics()
+    seconds, count = 0.0, 0
+    loader = DataLoader(
+        Views(dataset),
+        batch_sampler=in_order(len(dataset), batch_size),
+        num_workers=workers,
+        collate_fn=_as_list,
+    )
+    try:
+        for items in loader:
+            for images, targets in _stacks(items):
+                start = time.perf_counter()
+                prediction = task.predict(model, images.to(device))
+                _wait_for(device)
+                seconds += time.perf_counter() - start
+                count += len(images)
+                scores.update(prediction, targets.to(device))
+    finally:
+        for module, flag in flags.items():
+            module.training = flag
+    return {**scores.compute(), "milliseconds_per_image": 1e3 * seconds / count}
+
+
+def _as_list(items: Sequence[Any]) -> Sequence[Any]:
+    return items
+
+
+def _stacks(items: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Neighbours of one size, stacked."""
+    for _, group in groupby(items, key=lambda item: (item[0].shape, item[1].shape)):
+        images, targets, _ = zip(*group, strict=True)
+        yield torch.stack(images), torch.stack(targets)
+
+
+def _wait_for(device: torch.device | str) -> None:
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)

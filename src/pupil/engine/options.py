@@ -1,0 +1,73 @@
+"""The options of every training, as one frozen dataclass that the command turns into flags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from pupil.errors import UsageError
+
+
+def option(default: Any, text: str) -> Any:
+    """A field with its one line of help."""
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What every training needs to know, whatever its task.
+
+    Learning rates, weights and schedules are functions of progress, so `steps` alone sets the length of a run.
+    """
+
+    student: str = option(
+        "pupil:tiny", "network to train: pupil:NAME, torchvision:NAME, package.module:function, a run"
+    )
+    teacher: str | None = option(None, "trained network to learn from: a run folder")
+    method: str = option("none", "how to distil, see `pupil methods`")
+    settings: tuple[str, ...] = option((), "NAME=VALUE, an option of the method; repeatable")
+    trust: str | None = option(None, "package.module:function that a run names and that may be imported")
+    data: str = option("drawn", "data folder, package.module:function, or 'drawn' for drawn street scenes")
+    labels: int | None = option(None, "keep only this many labelled training images")
+    out: str | None = option(None, "run folder to write; default runs/RECIPE-METHOD-SEED")
+    seed: int = option(0, "seed of weights, batches and views")
+    steps: int = option(1000, "optimizer steps")
+    batch_size: int = option(16, "images a step")
+    optimizer: Literal["sgd", "adamw"] = option("adamw", "optimizer")
+    learning_rate: float = option(2e-3, "highest learning rate")
+    weight_decay: float = option(1e-2, "weight decay")
+    momentum: float = option(0.9, "momentum (sgd)")
+    schedule: Literal["poly", "cosine", "constant"] = option("cosine", "learning rate over progress")
+    warmup: float = option(0.03, "share of the run over which the learning rate rises")
+    clip: float | None = option(5.0, "largest gradient norm; none turns it off")
+    precision: Literal["no", "bf16", "fp16"] = option("no", "automatic mixed precision; losses stay in float32")
+    device: Literal["auto", "cpu"] = option("auto", "where to run; auto takes an accelerator if there is one")
+    workers: int = option(0, "processes that load data")
+    evaluations: int = option(5, "validations over the run, the last one at its end")
+    log_every: int = option(50, "steps between two log lines")
+    resume: bool = option(False, "go on with the run in --out")
+    overwrite: bool = option(False, "replace the run in --out")
+    smoke: bool = option(False, "shrink everything: does it run at all?")
+
+    def __post_init__(self) -> None:
+        for name, least in (("steps", 1), ("batch_size", 1), ("evaluations", 1), ("log_every", 1), ("workers", 0)):
+            if getattr(self, name) < least:
+                raise UsageError(f"expected {name} >= {least}, got {getattr(self, name)}: change --{flag(name)}")
+        if not self.learning_rate > 0.0:
+            raise UsageError(f"expected learning_rate > 0, got {self.learning_rate}: change --learning-rate")
+        if not 0.0 <= self.warmup < 1.0:
+            raise UsageError(f"expected warmup in [0, 1), got {self.warmup}: it is a share of the run")
+        if self.labels is not None and self.labels < 1:
+            raise UsageError(f"expected labels >= 1, got {self.labels}: change --labels")
+        if self.resume and self.overwrite:
+            raise UsageError("expected --resume or --overwrite, got both: choose one")
+
+    def record(self) -> dict[str, Any]:
+        """The options as they are kept in run.json; how a run was started is no part of what it is."""
+        left_out = {"out", "resume", "overwrite", "smoke"}
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name not in left_out}
+
+
+def flag(name: str) -> str:
+    """The command's spelling of an option: batch_size is --batch-size."""
+    return name.replace("_", "-")

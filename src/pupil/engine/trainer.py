@@ -1,0 +1,223 @@
+"""The training loop: one for every method and task, readable in one sitting."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader
+
+from pupil.data.batches import Batches
+from pupil.data.views import Source, Views
+from pupil.distiller import Distiller
+from pupil.engine.balance import balance, ratios, set_ratios, unmeasured
+from pupil.engine.checkpoint import load_checkpoint, save_checkpoint
+from pupil.engine.monitor import Monitor
+from pupil.engine.optimization import make_optimizer, set_learning_rate
+from pupil.engine.options import Training
+from pupil.engine.progress import ProgressLines
+from pupil.run import Run
+
+BALANCE_BATCHES = 8
+
+Evaluate = Callable[[], Mapping[str, float]]
+Transform = Callable[[Any, Any], tuple[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training comes to.
+
+    Args:
+        metrics: the last scores.
+        seconds: time spent training, validation excluded.
+        images: images seen.
+    """
+
+    metrics: Mapping[str, float]
+    seconds: float
+    images: int
+
+
+class Trainer:
+    """Trains the student of a distiller and leaves a run behind.
+
+    Args:
+        distiller: student, teacher and objective.
+        dataset: map-style data set of (image, target).
+        transform: joint transform of image and target, drawn anew for every view.
+        evaluate: scores the student; called `options.evaluations` times over the run.
+        metric: which score decides about `best.safetensors`.
+        options: length, optimizer, precision, how often to log.
+        run: where logs, weights and checkpoints go.
+        title: what the progress bar says.
+    """
+
+    def __init__(
+        self,
+        distiller: Distiller,
+        dataset: Source,
+        transform: Transform | None,
+        evaluate: Evaluate,
+        *,
+        metric: str,
+        options: Training,
+        run: Run,
+        title: str = "training",
+    ) -> None:
+        self.dataset = dataset
+        self.transform = transform
+        self.evaluate = evaluate
+        self.metric = metric
+        self.options = options
+        self.run = run
+        self.title = title
+        self.accelerator = Accelerator(cpu=options.device == "cpu", mixed_precision=options.precision)
+        self.distiller = distiller.to(self.accelerator.device)
+        self.optimizer: Optimizer = make_optimizer(
+            (each for each in distiller.parameters() if each.requires_grad), options
+        )
+        self.prepared, self.stepper = self.accelerator.prepare(self.distiller, self.optimizer)
+        self.step = 0
+        self.seconds = 0.0
+        self.best = float("-inf")
+        self.scores: Mapping[str, float] = {}
+
+    def fit(self) -> Outcome:
+        """Train to the end, from the start or from the run's checkpoint.
+
+        Raises:
+            UsageError: if a term of the objective stops being finite.
+        """
+        torch.manual_seed(self.options.seed)
+        if self.options.resume:
+            self._restore()
+        monitor = Monitor(self.accelerator.device)
+        steps, every = self.options.steps, self.options.log_every
+        stops = {round(steps * part / self.options.evaluations) for part in range(1, self.options.evaluations + 1)}
+        self.distiller.train()
+        with ProgressLines(self.title, steps, done=self.step) as progress:
+            self._balance()
+            clock = time.perf_counter()
+            for image, target, sample in self._batches(first=self.step):
+                rate = set_learning_rate(self.optimizer, self.step / steps, self.options)
+                monitor.update(self._learn(image, target, sample), self.step)
+                self.step += 1
+                progress.step()
+                if unmeasured(self.distiller, self.step / steps) and self.step < steps:
+                    self._balance()
+                if self.step % every == 0 or self.step in stops:
+                    terms = monitor.read()
+                    clock = self._count_time(clock)
+                    self._log(rate, terms)
+                    progress.status(_line(self.step, steps, terms, self.scores, self.metric))
+                if self.step in stops:
+                    self._validate(progress)
+                    clock = time.perf_counter()
+        self.run.save_weights(self.distiller.student.model.state_dict())
+        return Outcome(self.scores, self.seconds, self.step * self.options.batch_size)
+
+    def _learn(self, image: Tensor, target: Any, sample: Tensor) -> dict[str, Tensor]:
+        """One optimizer step."""
+        with self.accelerator.autocast():
+            terms: dict[str, Tensor] = self.prepared(
+                image, target, progress=self.step / self.options.steps, sample=sample
+            )
+        self.accelerator.backward(torch.stack(list(terms.values())).sum())
+        if self.options.clip is not None:
+            self.accelerator.clip_grad_norm_(self.prepared.parameters(), self.options.clip)
+        self.stepper.step()
+        self.stepper.zero_grad(set_to_none=True)
+        return terms
+
+    def _batches(self, first: int, *, workers: int | None = None) -> Iterator[tuple[Any, Any, Tensor]]:
+        """The run's batches on the device, beginning with any one of them."""
+        device = self.accelerator.device
+        loader = DataLoader(
+            Views(self.dataset, self.transform),
+            batch_sampler=Batches(
+                len(self.dataset),
+                self.options.batch_size,
+                steps=self.options.steps,
+                seed=self.options.seed,
+                first=first,
+                rank=self.accelerator.process_index,
+                world=self.accelerator.num_processes,
+            ),
+            num_workers=self.options.workers if workers is None else workers,
+            pin_memory=device.type == "cuda",
+            # A generator of its own: the loader would otherwise draw from the training's.
+            generator=torch.Generator(),
+        )
+        for image, target, sample in loader:
+            yield image.to(device, non_blocking=True), target.to(device, non_blocking=True), sample
+
+    def _balance(self) -> None:
+        """Measure the shares that begin to act now, on the batches that come next."""
+        if not unmeasured(self.distiller, self.step / self.options.steps):
+            return
+        batches = islice(self._batches(first=self.step, workers=0), BALANCE_BATCHES)
+        balance(self.distiller, batches, progress=self.step / self.options.steps)
+        self.run.update(weights=ratios(self.distiller))
+
+    def _validate(self, progress: ProgressLines) -> None:
+        self.scores = self.evaluate()
+        self.run.log({"step": self.step, "seconds": self.seconds, "metrics": dict(self.scores)})
+        progress.say(
+            f"{self.title}  step {self.step}/{self.options.steps}  {self.metric} {self.scores[self.metric]:.4f}"
+        )
+        if self.scores[self.metric] > self.best:
+            self.best = self.scores[self.metric]
+            self.run.save_weights(self.distiller.student.model.state_dict(), "best")
+        save_checkpoint(self.run.folder, self._state())
+
+    def _log(self, rate: float, terms: Mapping[str, float]) -> None:
+        self.run.log(
+            {
+                "step": self.step,
+                "progress": self.step / self.options.steps,
+                "seconds": self.seconds,
+                "learning_rate": rate,
+                "loss": sum(terms.values()),
+                "terms": dict(terms),
+            }
+        )
+
+    def _count_time(self, since: float) -> float:
+        now = time.perf_counter()
+        self.seconds += now - since
+        return now
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "best": self.best,
+            "scores": dict(self.scores),
+            "ratios": ratios(self.distiller),
+            "distiller": self.distiller.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+
+    def _restore(self) -> None:
+        state = load_checkpoint(self.run.folder)
+        self.distiller.load_state_dict(state["distiller"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        set_ratios(self.distiller, state["ratios"])
+        self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
+        self.scores = state["scores"]
+        torch.set_rng_state(state["random"])
+        self.run.cut_metrics(self.step)
+
+
+def _line(step: int, steps: int, terms: Mapping[str, float], scores: Mapping[str, float], metric: str) -> str:
+    parts = [f"step {step}/{steps}", *(f"{name} {value:.3f}" for name, value in terms.items())]
+    return "  ".join([*parts, *([f"{metric} {scores[metric]:.4f}"] if scores else [])])

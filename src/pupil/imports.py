@@ -1,0 +1,41 @@
+"""The reader's own code by name: `package.module:function`, with the current directory importable."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from pupil.errors import UsageError, unknown
+
+
+def import_function(spec: str) -> Callable[..., Any]:
+    """The function that `package.module:function` names.
+
+    Raises:
+        UsageError: if the module does not import or has no such function; the closest names are listed.
+
+    Example:
+        >>> import_function("math:floor")(2.5)
+        2
+    """
+    name, colon, function = spec.partition(":")
+    if not (name and colon and function):
+        raise UsageError(f"expected package.module:function, got {spec!r}: for example mymodels:small")
+    # As with `python -m`, modules of the current directory come first.
+    if os.getcwd() not in sys.path and "" not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"cannot import {name!r}: there is no module {error.name!r} in {os.getcwd()} or installed"
+        ) from error
+    except Exception as error:  # whatever the reader's module raises is theirs to mend
+        raise UsageError(f"cannot import {name!r}: {type(error).__name__}: {error}") from error
+    found = getattr(module, function, None)
+    if not callable(found):
+        raise unknown(f"function in {name}", function, [key for key, value in vars(module).items() if callable(value)])
+    return found  # type: ignore[no-any-return]

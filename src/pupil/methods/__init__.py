@@ -1,0 +1,48 @@
+"""Methods: one function a method, wiring and sizing a distiller for any student, teacher and task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from pupil.errors import unknown
+from pupil.methods.plan import Plan
+
+NAMES = (
+    "none",
+    "label_smoothing",
+    "kd",
+    "icsd",
+    "aicsd",
+    "pairwise",
+    "cwd",
+    "attention",
+    "hint",
+    "similarity",
+)
+ALIASES = {"at": "attention", "fitnet": "hint", "skd": "pairwise", "sp": "similarity"}
+
+Method = Callable[..., Plan]
+
+
+def method_name(name: str) -> str:
+    """The one name of a method, from that name or from a short name of the field.
+
+    Raises:
+        UsageError: for a name that is neither; the closest are listed.
+
+    Example:
+        >>> method_name("sp"), method_name("label-smoothing")
+        ('similarity', 'label_smoothing')
+    """
+    found = ALIASES.get(name, name.replace("-", "_"))
+    if found not in NAMES:
+        raise unknown("method", name, [*(each.replace("_", "-") for each in NAMES), *ALIASES])
+    return found
+
+
+def load_method(name: str) -> Method:
+    """The function of a method: file and function bear its name."""
+    found = method_name(name)
+    method: Method = getattr(import_module(f"pupil.methods.{found}"), found)
+    return method

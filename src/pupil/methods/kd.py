@@ -1,0 +1,36 @@
+"""Distillation of the class distribution at every position."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from pupil.distiller import Term
+from pupil.lesson import dense_outputs
+from pupil.losses.kd import KDLoss
+from pupil.methods.plan import Plan, weighing, with_teacher
+from pupil.tasks.task import Task
+
+PAPER = KDLoss.paper
+
+
+def kd(
+    student: nn.Module,
+    teacher: nn.Module | None,
+    task: Task,
+    image: Tensor,
+    *,
+    temperature: float = 1.0,
+    share: float = 1.0,
+    weight: float | None = None,
+) -> Plan:
+    """The student matches the teacher's class probabilities at every position (pixel-wise distillation).
+
+    L = L_task + weight * KL(teacher || student)
+
+    Args:
+        temperature: softens both distributions.
+        share: pull of the term relative to the labels.
+        weight: fixes the weight instead.
+    """
+    term = Term(KDLoss(temperature=temperature), dense_outputs(), weighing(share, weight))
+    return with_teacher(student, teacher, task, {"kd": term})

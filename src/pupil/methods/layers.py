@@ -1,0 +1,99 @@
+"""Methods that compare one layer of the student with one of the teacher, and which layers when nobody has said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from pupil.distiller import Term
+from pupil.errors import UsageError
+from pupil.lesson import Weight, features
+from pupil.methods.plan import Plan, needed, with_teacher
+from pupil.taps import RECEIVED, DryRun, dry_run
+from pupil.tasks.task import Task
+
+Layer = tuple[str, tuple[int, ...]]
+
+
+def between_layers(
+    name: str,
+    loss: Callable[[Layer, Layer], nn.Module],
+    student: nn.Module,
+    teacher: nn.Module | None,
+    task: Task,
+    image: Tensor,
+    *,
+    layer: str | None,
+    teacher_layer: str | None,
+    weight: Weight,
+) -> Plan:
+    """The task loss and one term between a layer of the student and a layer of the teacher.
+
+    Maps of unlike size are brought to the smaller of the two.
+
+    Args:
+        name: the term's name.
+        loss: makes the loss, given (name, shape) of the student's layer and of the teacher's.
+        student: the network to be trained.
+        teacher: the trained network.
+        task: how both are called.
+        image: a sample batch, to find the shapes.
+        layer: the student's layer, None for the last feature before its classifier.
+        teacher_layer: the teacher's layer, see :func:`pair_of_layers`.
+        weight: the term's weight.
+    """
+    ours, theirs = pair_of_layers(student, needed(teacher), task, image, layer, teacher_layer)
+    term = Term(loss(ours, theirs), features(ours[0], theirs[0], resize="smaller"), weight)
+    return with_teacher(student, teacher, task, {name: term}, layers=([ours[0]], [theirs[0]]))
+
+
+def pair_of_layers(
+    student: nn.Module, teacher: nn.Module, task: Task, image: Tensor, layer: str | None, teacher_layer: str | None
+) -> tuple[Layer, Layer]:
+    """One layer of each network, with its shape.
+
+    Args:
+        student: network that learns.
+        teacher: network that teaches.
+        task: how both are called.
+        image: a sample batch.
+        layer: the student's layer, None for the last feature before its classifier.
+        teacher_layer: the teacher's, None for the student's name where the teacher has it, else the last feature.
+
+    Returns:
+        (name, shape) of the student's layer and of the teacher's.
+    """
+    shapes = dry_run(student, image, task.call), dry_run(teacher, image, task.call)
+    ours = layer or last_feature(shapes[0], len(task.classes))
+    if layer and teacher_layer is None and layer.removesuffix(RECEIVED) in shapes[1].layers:
+        teacher_layer = layer
+    theirs = teacher_layer or last_feature(shapes[1], len(task.classes))
+    return (ours, shapes[0].shape(ours)), (theirs, shapes[1].shape(theirs))
+
+
+def last_feature(shapes: DryRun, classes: int) -> str:
+    """The map that the classifier receives: the input of the last layer that returns one channel a class.
+
+    Layers of an auxiliary head are passed over, since they run after the classifier in several libraries.
+
+    Args:
+        shapes: a dry run of the network.
+        classes: number of classes.
+
+    Raises:
+        UsageError: if no layer looks like a classifier.
+    """
+    for name, layer in reversed(list(shapes.layers.items())):
+        ends_in_classes = layer.output is not None and len(layer.output) > 1 and layer.output[1] == classes
+        widens = layer.received is not None and len(layer.received) > 1 and layer.received[1] != classes
+        if ends_in_classes and widens and "aux" not in name and not _holds_others(name, shapes):
+            return f"{name}{RECEIVED}"
+    raise UsageError(
+        f"expected a layer that returns {classes} channels, one a class, got none: "
+        "name the layer with --set layer=NAME (see `pupil layers`)"
+    )
+
+
+def _holds_others(name: str, shapes: DryRun) -> bool:
+    return any(other.startswith(name + ".") for other in shapes.layers)

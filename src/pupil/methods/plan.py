@@ -1,0 +1,83 @@
+"""What a method asks for, and how the parts that all methods share are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Generator, nn
+from torch.optim import Optimizer
+from torch.utils.data import Sampler
+
+from pupil.distiller import Distiller, Term
+from pupil.errors import UsageError
+from pupil.lesson import Weight
+from pupil.schedules import Share, scaled
+from pupil.taps import Tapped
+from pupil.tasks.task import Task
+from pupil.teachers import FrozenTeacher
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a method asks for.
+
+    Args:
+        distiller: wired and sized for the student, teacher and task at hand.
+        batches: class-aware batches from (labels, batch size), or None for the ordinary ones.
+        mix: a transform of the whole batch, or None.
+        optimizers: makers of further optimizers by the name of the term whose parameters they take.
+    """
+
+    distiller: Distiller
+    batches: Callable[[Sequence[int], int], Sampler[list[tuple[int, int]]]] | None = None
+    mix: Callable[[Any, Any, Generator], tuple[Any, Any]] | None = None
+    optimizers: Mapping[str, Callable[[Iterable[nn.Parameter]], Optimizer]] = field(default_factory=dict)
+
+
+def alone(student: nn.Module, task: Task, **objective: Any) -> Plan:
+    """The student and its labels, without any distillation."""
+    loss, inputs = task.objective(**objective)
+    return Plan(Distiller(Tapped(student, call=task.call), None, {"task": Term(loss, inputs)}))
+
+
+def with_teacher(
+    student: nn.Module,
+    teacher: nn.Module | None,
+    task: Task,
+    terms: Mapping[str, Term],
+    *,
+    layers: tuple[Iterable[str], Iterable[str]] = ((), ()),
+    task_weight: Weight = 1.0,
+) -> Plan:
+    """The task loss and further terms, between a student and a frozen teacher.
+
+    Args:
+        student: the network to be trained.
+        teacher: the trained network.
+        task: how both are called, and the task loss.
+        terms: the method's own lines of the objective.
+        layers: which layers to tap in the student and in the teacher.
+        task_weight: weight of the task loss, where the method schedules it.
+    """
+    loss, inputs = task.objective()
+    return Plan(
+        Distiller(
+            Tapped(student, layers[0], task.call),
+            FrozenTeacher(needed(teacher), layers[1], task.call),
+            {"task": Term(loss, inputs, task_weight), **terms},
+        )
+    )
+
+
+def needed(teacher: nn.Module | None) -> nn.Module:
+    """The teacher, or the error that says there is none."""
+    if teacher is None:
+        raise UsageError("expected a teacher for this method, got none: pass --teacher RUN, or use --method none")
+    return teacher
+
+
+def weighing(share: float, weight: float | None, schedule: Weight = 1.0) -> Weight:
+    """The weight of a term: a share of the task loss's pull, unless a number fixes it."""
+    return Share(share, schedule) if weight is None else scaled(weight, schedule)

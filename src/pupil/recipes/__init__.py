@@ -1,0 +1,1 @@
+"""Recipes: one function a recipe, options in, run out."""

@@ -1,0 +1,72 @@
+"""The options of each task's recipes: what the command offers as flags. The standard library is all it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pupil.engine.options import Training, option
+from pupil.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segmentation(Training):
+    """Options of a segmentation training."""
+
+    size: str = option("64x96", "height x width of a training crop")
+    evaluation_size: str | None = option(
+        None, "height x width the network sees in validation, or 'own'; default --size"
+    )
+    window: str | None = option(None, "validate with a sliding window of this height x width")
+    scale: str = option("0.75:1.5", "range of the random resizing, as FROM:TO")
+    flip: bool = option(True, "mirror half of the images")
+    colour: float = option(0.2, "strength of the colour jitter")
+    classes: str | None = option(None, "class names in the order of their ids, separated by commas")
+    ignore_index: int | None = option(None, "label of pixels that count for nothing")
+    label_smoothing: float = option(0.0, "share of each label spread over the classes")
+    class_weights: str | None = option(None, "one weight a class, separated by commas")
+    dice: float = option(0.0, "weight of the Dice term")
+    auxiliary_weight: float = option(0.4, "weight of an auxiliary head, where the network has one")
+    label_noise: float = option(0.0, "how carelessly drawn scenes are labelled, 0 to 1")
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Height and width from "HxW".
+
+    Example:
+        >>> parse_size("64x96")
+        (64, 96)
+    """
+    height, cross, width = text.lower().partition("x")
+    if not (cross and height.isdigit() and width.isdigit() and int(height) and int(width)):
+        raise UsageError(f"expected HEIGHTxWIDTH, got {text!r}: for example 256x512")
+    return int(height), int(width)
+
+
+def parse_range(text: str) -> tuple[float, float]:
+    """Two numbers from "FROM:TO".
+
+    Example:
+        >>> parse_range("0.5:2")
+        (0.5, 2.0)
+    """
+    try:
+        low, high = (float(part) for part in text.split(":"))
+    except ValueError:
+        raise UsageError(f"expected FROM:TO, got {text!r}: for example 0.5:2.0") from None
+    if not 0.0 < low <= high:
+        raise UsageError(f"expected 0 < FROM <= TO, got {text!r}: for example 0.5:2.0")
+    return low, high
+
+
+def parse_list(text: str | None) -> list[str] | None:
+    """The parts of a text separated by commas, or None."""
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def parse_numbers(text: str | None) -> list[float] | None:
+    """Numbers separated by commas, or None."""
+    parts = parse_list(text)
+    try:
+        return None if parts is None else [float(part) for part in parts]
+    except ValueError:
+        raise UsageError(f"expected numbers separated by commas, got {text!r}: for example 1,1,2.5") from None

@@ -1,0 +1,92 @@
+"""Semantic segmentation on any data, with any models and any method."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pupil.recipes.options import Segmentation, parse_list, parse_numbers, parse_range, parse_size
+from pupil.recipes.training import Material, run_folder, smaller, train
+from pupil.run import Run
+
+if TYPE_CHECKING:
+    from pupil.data.segmentation import SegmentationData
+    from pupil.tasks.segmentation import SegmentationTask
+
+NAME = "segmentation"
+
+
+def segmentation(
+    options: Segmentation | None = None, datasets: tuple[SegmentationData, SegmentationData] | None = None
+) -> Run:
+    """Train a segmentation network, alone or from a teacher.
+
+    Command: `pupil train segmentation --data DIR --student pupil:small --teacher runs/big --method aicsd`
+    Data: `DIR/train/images/NAME.jpg`, `DIR/train/masks/NAME.png` and the same under `DIR/val`; or drawn scenes.
+    Hardware: CPU or one GPU.
+    Expected result: `docs/results/camvid.md` shows one table, with the exact commands.
+
+    Args:
+        options: see :class:`pupil.recipes.options.Segmentation`.
+        datasets: training and validation data from Python instead of `options.data`; each has `classes`,
+            `colours` and `ignore_index`.
+    """
+    options = options or Segmentation()
+    if options.smoke:
+        options = replace(options, **smaller(options))
+    Run.check_free(run_folder(NAME, options), overwrite=options.overwrite, resume=options.resume)
+    return train(prepare(options, datasets), options)
+
+
+def prepare(options: Segmentation, datasets: tuple[SegmentationData, SegmentationData] | None = None) -> Material:
+    """The task, the data and the transform that the options name."""
+    from pupil.data.segmentation import checked_data, segmentation_data
+    from pupil.data.transforms import training_transform
+
+    size = parse_size(options.size)
+    if datasets is None:
+        datasets = segmentation_data(
+            options.data,
+            scene_size=size,
+            classes=parse_list(options.classes),
+            ignore_index=options.ignore_index,
+            labels=options.labels,
+            label_noise=options.label_noise,
+            seed=options.seed,
+        )
+    data, val = (checked_data(each, "Python") for each in datasets)
+    record = {
+        "classes": list(data.classes),
+        "colours": [list(colour) for colour in data.colours],
+        "ignore_index": data.ignore_index,
+        "size": None if options.evaluation_size == "own" else list(parse_size(options.evaluation_size or options.size)),
+        "window": None if options.window is None else list(parse_size(options.window)),
+    }
+    objective = {
+        "label_smoothing": options.label_smoothing,
+        "class_weights": parse_numbers(options.class_weights),
+        "dice": options.dice,
+        "auxiliary_weight": options.auxiliary_weight,
+    }
+    transform = training_transform(
+        size,
+        scale=parse_range(options.scale),
+        flip=options.flip,
+        colour=options.colour,
+        ignore_index=data.ignore_index,
+    )
+    return Material(NAME, task_from(record, objective), data, val, transform, record)
+
+
+def task_from(record: dict[str, Any], objective: dict[str, Any] | None = None) -> SegmentationTask:
+    """The task as run.json remembers it: how a trained network is evaluated and drawn later."""
+    from pupil.tasks.segmentation import SegmentationTask
+
+    return SegmentationTask(
+        record["classes"],
+        ignore_index=record["ignore_index"],
+        colours=record["colours"],
+        size=record["size"] and tuple(record["size"]),
+        window=record["window"] and tuple(record["window"]),
+        objective=objective,
+    )

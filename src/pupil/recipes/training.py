@@ -1,0 +1,200 @@
+"""From a task, its data and the options to a run: what all recipes have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pupil import __version__
+from pupil.engine.options import Training
+from pupil.errors import UsageError
+from pupil.run import Run
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from pupil.data.views import Source
+    from pupil.engine.trainer import Outcome
+    from pupil.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a recipe prepares: the task, its data, and how training images are varied.
+
+    Args:
+        recipe: the recipe's name.
+        task: how networks are called, scored and drawn.
+        train: training data.
+        val: validation data.
+        transform: joint transform of training images and targets.
+        record: what run.json keeps so that the task can be rebuilt.
+    """
+
+    recipe: str
+    task: Task
+    train: Source
+    val: Source
+    transform: Callable[[Any, Any], tuple[Any, Any]] | None
+    record: Mapping[str, Any]
+
+
+def run_folder(recipe: str, options: Training) -> Path:
+    """Where the run goes: as told, or runs/RECIPE-METHOD-SEED."""
+    return Path(options.out or f"runs/{recipe}-{options.method}-{options.seed}")
+
+
+def smaller(options: Training) -> dict[str, Any]:
+    """The options of a smoke run: a few steps of a few images."""
+    return {
+        "steps": min(options.steps, 4),
+        "batch_size": min(options.batch_size, 2),
+        "evaluations": 1,
+        "workers": 0,
+        "smoke": False,
+    }
+
+
+def train(material: Material, options: Training) -> Run:
+    """Train a student by the options and return its run.
+
+    Raises:
+        UsageError: for anything that the person who set the options can mend; nothing is written before the data,
+            both networks and the method have been checked.
+    """
+    import torch
+
+    from pupil.data.views import Views
+    from pupil.engine.evaluation import evaluate
+    from pupil.engine.trainer import Trainer
+    from pupil.methods import load_method
+    from pupil.methods.settings import parse_settings
+    from pupil.models import load_model
+
+    task, folder = material.task, run_folder(material.recipe, options)
+    Run.check_free(folder, overwrite=options.overwrite, resume=options.resume)
+    method = load_method(options.method)
+    settings = parse_settings(method, options.settings)
+    student = load_model(options.student, len(task.classes), seed=options.seed, trust=options.trust)
+    teacher = load_teacher(options, task)
+    image, _, _ = Views(material.train, material.transform)[0, 0]
+    # Adapters are drawn after the student, so that every method starts from the same student.
+    torch.manual_seed(options.seed)
+    plan = method(student, teacher, task, image[None], **settings)
+
+    record = _record(material, options, student)
+    run = Run(folder) if options.resume else Run.create(folder, record, overwrite=options.overwrite)
+
+    def score(network: nn.Module) -> Mapping[str, float]:
+        return evaluate(
+            network,
+            task,
+            material.val,
+            batch_size=options.batch_size,
+            workers=options.workers,
+            device=trainer.accelerator.device,
+        )
+
+    trainer = Trainer(
+        plan.distiller,
+        material.train,
+        material.transform,
+        lambda: score(student),
+        metric=task.metric,
+        options=options,
+        run=run,
+        title=f"{options.method} (seed {options.seed})",
+    )
+    if teacher is not None and plan.distiller.teacher is not None:
+        value = score(teacher)[task.metric]
+        print(f"teacher {options.teacher}: {task.metric} {value:.4f} on this validation set")
+        run.update(teacher={**_teacher_record(options, teacher), "value": value})
+    run.finish(_summary(material, options, run, student, trainer.fit()))
+    return run
+
+
+def load_teacher(options: Training, task: Task) -> nn.Module | None:
+    """The trained network that the options name, once its classes are known to be the task's.
+
+    Raises:
+        UsageError: if the folder is no run, or its classes are others than the data's.
+    """
+    from pupil.models import load_model
+
+    if options.teacher is None:
+        return None
+    if ":" not in options.teacher:
+        theirs, ours = Run(options.teacher).record["classes"], list(task.classes)
+        if len(theirs) != len(ours):
+            raise UsageError(
+                f"expected a teacher of the data's {len(ours)} classes, got {len(theirs)} in {options.teacher!r}: "
+                "train a teacher on this data"
+            )
+        other = next(((a, b) for a, b in zip(ours, theirs, strict=True) if a != b), None)
+        if other:
+            raise UsageError(
+                f"expected a teacher of the data's classes, got {other[1]!r} for {other[0]!r} in {options.teacher!r}: "
+                "name the same classes in the same order"
+            )
+    return load_model(options.teacher, len(task.classes), trust=options.trust)
+
+
+def _record(material: Material, options: Training, student: nn.Module) -> dict[str, Any]:
+    from pupil.models import Preprocessing
+
+    preprocessing = getattr(student, "preprocessing", None)
+    spec = options.student
+    if Path(spec).is_dir():
+        # A student that starts from a run is rebuilt from what that run was built from.
+        spec = Run(spec).record["model"]["spec"]
+    return {
+        "version": __version__,
+        "recipe": material.recipe,
+        "task": material.task.name,
+        **material.record,
+        "model": {
+            "spec": spec,
+            # A preprocessing of the reader's own comes back with the reader's own model.
+            "preprocessing": preprocessing.to_json() if isinstance(preprocessing, Preprocessing) else None,
+        },
+        "options": options.record(),
+        "teacher": None,
+        "weights": {},
+    }
+
+
+def _teacher_record(options: Training, teacher: nn.Module) -> dict[str, Any]:
+    from pupil.models import count_parameters
+
+    name = str(options.teacher)
+    digest = None if ":" in name else Run(name).weights_hash()
+    return {"name": name, "parameters": count_parameters(teacher), "sha256": digest}
+
+
+def _summary(material: Material, options: Training, run: Run, student: nn.Module, outcome: Outcome) -> dict[str, Any]:
+    from pupil.models import count_parameters
+
+    metrics = dict(outcome.metrics)
+    speed = metrics.pop("milliseconds_per_image")
+    teacher = run.record["teacher"]
+    return {
+        "role": "student" if teacher else "teacher" if options.method == "none" else "student",
+        "recipe": material.recipe,
+        "method": options.method,
+        "task": material.task.name,
+        "metric": material.task.metric,
+        "value": metrics[material.task.metric],
+        "metrics": metrics,
+        "student": {"name": options.student, "parameters": count_parameters(student)},
+        "teacher": {key: teacher[key] for key in ("name", "parameters", "value")} if teacher else None,
+        "seed": options.seed,
+        "epochs": outcome.images / len(material.train),
+        "steps": options.steps,
+        "seconds": outcome.seconds,
+        "images_per_second": outcome.images / outcome.seconds,
+        "milliseconds_per_image": speed,
+        "data": options.data,
+        "version": __version__,
+    }
