@@ -37,6 +37,33 @@ resample one of them, e.g. with resize="smaller" of the inputs helper
     )
 
 
+def check_same_grid(student: Tensor, teacher: Tensor) -> None:
+    """Refuse maps that differ in images, height or width, naming both shapes; their channels may differ.
+
+    Args:
+        student: (N, C, H, W).
+        teacher: (N, C', H, W).
+
+    Example:
+        >>> check_same_grid(torch.zeros(1, 3, 4, 4), torch.zeros(1, 5, 8, 8))
+        Traceback (most recent call last):
+        ...
+        pupil.errors.UsageError: expected one grid for student and teacher, got (1, 3, 4, 4) and (1, 5, 8, 8): \
+resample one of them, e.g. with resize="smaller" of pupil.lesson.features
+    """
+    maps, batches = student.dim() == teacher.dim() == 4, len(student) == len(teacher)
+    if maps and batches and student.shape[2:] == teacher.shape[2:]:
+        return
+    fix = 'resample one of them, e.g. with resize="smaller" of pupil.lesson.features'
+    if not maps:
+        fix = "take layers that show maps (N, C, H, W)"
+    elif not batches:
+        fix = "show both networks the same batch"
+    raise UsageError(
+        f"expected one grid for student and teacher, got {tuple(student.shape)} and {tuple(teacher.shape)}: {fix}"
+    )
+
+
 def check_valid(valid: Tensor | None, logits: Tensor) -> None:
     """Refuse a mask that is not bool, or not of the logits' shape without the class dimension."""
     expected = (logits.shape[0], *logits.shape[2:])

@@ -46,6 +46,23 @@ def hide(logits: Tensor, valid: Tensor | None) -> Tensor:
     return logits if valid is None else logits.masked_fill(~valid.unsqueeze(1), HIDDEN)
 
 
-def valid_images(valid: Tensor | None) -> Tensor | None:
-    """Which images have a valid position at all: (N,) bool, or None where every position counts."""
-    return None if valid is None else valid.flatten(1).any(1)
+def count_images(images: Tensor, valid: Tensor | None) -> Tensor | int:
+    """How many images (N, ...) have a valid position; at least one, so that a sum can be divided by it."""
+    return len(images) if valid is None else valid.flatten(1).any(1).sum().clamp(min=1)
+
+
+def image_mean(values: Tensor, valid: Tensor | None) -> Tensor:
+    """The mean over images that have a valid position; zero where there are none.
+
+    Args:
+        values: (N, ...), one value or array for each image.
+        valid: (N, positions...) bool; None counts every image.
+
+    Example:
+        >>> image_mean(torch.tensor([1.0, 5.0]), torch.tensor([[True, False], [False, False]]))
+        tensor(1.)
+    """
+    if valid is None:
+        return values.mean(0)
+    counted = valid.flatten(1).any(1).view(-1, *[1] * (values.dim() - 1))
+    return torch.where(counted, values, 0.0).sum(0) / count_images(values, valid)
