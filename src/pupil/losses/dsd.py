@@ -1,0 +1,160 @@
+"""Double similarity distillation (DSD): how attention moves between stages, and how classes share positions.
+
+Legend: N images, C channels, H x W positions, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pupil.errors import UsageError
+from pupil.functional.checks import check_same_grid, check_same_shape, check_temperature
+from pupil.functional.precision import precise, without_autocast
+from pupil.functional.temperature import soften
+from pupil.functional.unit_vectors import unit_vectors
+from pupil.paper import Paper
+
+PAPER = Paper(
+    title="Double Similarity Distillation for Semantic Image Segmentation",
+    authors="Feng et al.",
+    venue="IEEE Transactions on Image Processing",
+    year=2021,
+    url="https://arxiv.org/abs/2107.08591",
+)
+
+
+def psd_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
+    """Compare how attention moves from stage to stage (pixel-wise similarity distillation).
+
+    a(m) = unit(flatten(mean over channels of f(m)^2)),  r(m, n) = unit(a(m) - a(n)) for stages n < m;
+    loss = mean over pairs of stages, images and positions of (r(student) - r(teacher))^2.
+
+    Args:
+        student: features of the student at two stages or more, on one grid.
+        teacher: features of the teacher at as many stages, on the same grid; its channels may differ.
+
+    Shape:
+        student M x (N, C, H, W), teacher M x (N, C', H, W), loss ().
+
+    Raises:
+        UsageError: for fewer than two stages, different numbers of stages, or maps on different grids.
+
+    Reference:
+        Feng et al., "Double Similarity Distillation for Semantic Image Segmentation", TIP 2021. The authors released
+        no code; the values agree with winycg/CIRKD, whose stages are two features and the logits, weighted 1000.
+
+    Example:
+        >>> stages = [torch.randn(2, channels, 6, 6) for channels in (8, 4, 3)]
+        >>> psd_loss([3 * stage for stage in stages], stages) < 1e-6
+        tensor(True)
+    """
+    if len(student) < 2 or len(student) != len(teacher):
+        raise UsageError(
+            f"expected two stages or more of both networks, got {len(student)} and {len(teacher)}: "
+            "pass a list of features of each"
+        )
+    for stage in (*student, *teacher):
+        check_same_grid(stage, student[0])
+    difference = _movements(student) - _movements([stage.detach() for stage in teacher])
+    return difference.square().mean()
+
+
+def _movements(stages: Sequence[Tensor]) -> Tensor:
+    energies = torch.stack([precise(stage).square().mean(1).flatten(1) for stage in stages])
+    attention = unit_vectors(energies, dim=2)
+    earlier, later = torch.triu_indices(len(stages), len(stages), offset=1, device=attention.device)
+    return unit_vectors(attention[later] - attention[earlier], dim=2)
+
+
+def csd_loss(student: Tensor, teacher: Tensor, *, temperature: float = 4.0) -> Tensor:
+    """Compare which classes light up at the same positions (category-wise similarity distillation).
+
+    p(k) = softmax over positions of the logits of class k, pooled 2 x 2, / temperature;  A = P P^T, (K, K);
+    loss = mean over images and class pairs of (A(student) - A(teacher))^2.
+
+    Args:
+        student: logits of the student.
+        teacher: logits of the teacher.
+        temperature: softens the distributions.
+
+    Shape:
+        student and teacher (N, K, H, W), loss (), of the order 1e-7: P P^T falls with the number of positions.
+
+    Raises:
+        UsageError: for maps on different grids, different classes, or a temperature that is not positive.
+
+    Reference:
+        As :func:`psd_loss`; CIRKD weights it 10, whatever the number of positions.
+
+    Example:
+        >>> logits = torch.randn(2, 5, 8, 8)
+        >>> csd_loss(logits + 7, logits) < 1e-12
+        tensor(True)
+    """
+    check_same_grid(student, teacher)
+    check_same_shape(student, teacher, channels_fix="use a teacher with the student's classes")
+    check_temperature(temperature)
+    with without_autocast(student):
+        difference = _overlaps(student, temperature) - _overlaps(teacher.detach(), temperature)
+        return difference.square().mean()
+
+
+def _overlaps(logits: Tensor, temperature: float) -> Tensor:
+    pooled = F.avg_pool2d(precise(logits), 2, ceil_mode=True).flatten(2)
+    positions = soften(pooled, temperature).softmax(2)
+    return positions @ positions.mT
+
+
+class PSDLoss(nn.Module):
+    """Pixel-wise similarity distillation as a module: :func:`psd_loss`, which has no settings.
+
+    Shape:
+        student M x (N, C, H, W), teacher M x (N, C', H, W), loss ().
+
+    Reference:
+        See :func:`psd_loss` and the attribute ``paper``.
+
+    Example:
+        >>> PSDLoss()(torch.randn(3, 2, 8, 6, 6), torch.randn(3, 2, 16, 6, 6)).shape
+        torch.Size([])
+    """
+
+    paper = PAPER
+
+    def forward(self, student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
+        return psd_loss(student, teacher)
+
+
+class CSDLoss(nn.Module):
+    """Category-wise similarity distillation as a module: :func:`csd_loss` with its settings stored.
+
+    Args:
+        temperature: softens the distributions over positions.
+
+    Shape:
+        student and teacher (N, K, H, W), loss ().
+
+    Reference:
+        See :func:`csd_loss` and the attribute ``paper``.
+
+    Example:
+        >>> CSDLoss()(torch.randn(2, 5, 8, 8), torch.randn(2, 5, 8, 8)).shape
+        torch.Size([])
+    """
+
+    paper = PAPER
+
+    def __init__(self, *, temperature: float = 4.0) -> None:
+        super().__init__()
+        check_temperature(temperature)
+        self.temperature = temperature
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        return csd_loss(student, teacher, temperature=self.temperature)
+
+    def extra_repr(self) -> str:
+        return f"temperature={self.temperature}"
