@@ -60,6 +60,11 @@ def number(text: str) -> float:
     return float(f"0.{text[1:]}") if re.fullmatch(r"0\d+", text) else float(text)
 
 
+def suffix(dtype: torch.dtype) -> str:
+    """How the names of arrays end that were computed in this type."""
+    return "f64" if dtype == torch.float64 else "f32"
+
+
 def leaf(array: Tensor, dtype: torch.dtype) -> Tensor:
     """The array as a student's tensor: promoted to the type under test, and waiting for a gradient."""
     return array.to(dtype).requires_grad_()
