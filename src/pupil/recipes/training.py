@@ -180,7 +180,7 @@ def _summary(material: Material, options: Training, run: Run, student: nn.Module
     speed = metrics.pop("milliseconds_per_image")
     teacher = run.record["teacher"]
     return {
-        "role": "student" if teacher else "teacher" if options.method == "none" else "student",
+        "role": "student",
         "recipe": material.recipe,
         "method": options.method,
         "task": material.task.name,
