@@ -12,7 +12,6 @@ from pupil.data.street.world import BUILDING, LANE_MARK, PAVEMENT, ROAD, SKY, Th
 
 Floats = NDArray[np.float64]
 NEAR = 0.6  # metres: what is nearer is cut away
-SUPERSAMPLING = 3  # odd, so that the middle sample of a pixel is its centre
 
 
 @dataclass(frozen=True)
@@ -41,83 +40,82 @@ def paint(
 
     Args:
         world: ground pieces and things.
-        camera: of the supersampled canvas.
+        camera: of the canvas; column and row count its samples.
         shift: how far a point one metre up throws its shadow, in x and z.
 
     Returns:
         The polygons, the number of the visible polygon at each sample, and which samples of the ground lie in shadow.
     """
-    from PIL import Image, ImageDraw
-
     things = sorted(world.things, key=lambda thing: -thing.along)
-    ground = len(world.ground)
-    corners = np.concatenate([*(piece[0] for piece in world.ground), _stand(things)])
-    lengths = np.array([*(len(piece[0]) for piece in world.ground), *(n for t in things for n in t.shape.lengths)])
+    ground, counts = world.corners()
+    upright = _stand(things)
+    corners = np.concatenate([ground, upright])
+    lengths = np.array(counts + [count for thing in things for count in thing.shape.lengths])
     polygons = _describe(world, things, corners, lengths, camera)
+    numbers = _fill(camera, camera.view(corners), lengths)
 
-    height, width = camera.size
-    canvas = Image.new("I", (width, height), 0)
-    pen = ImageDraw.Draw(canvas)
-    for number, outline in enumerate(_outlines(camera, corners, lengths), start=1):
-        if len(outline) >= 6:
-            pen.polygon(outline, fill=number)
-    shade = Image.new("L", (width, height), 0)
-    pen = ImageDraw.Draw(shade)
-    start = int(lengths[:ground].sum())
-    dark = corners[start:].copy()
-    dark[:, 0] += dark[:, 1] * shift[0]
-    dark[:, 2] += dark[:, 1] * shift[1]
-    dark[:, 1] = 0.0
-    for outline in _outlines(camera, dark, lengths[ground:]):
-        if len(outline) >= 6:
-            pen.polygon(outline, fill=255)
-    numbers = np.asarray(canvas)
+    dark = upright * [1.0, 0.0, 1.0]
+    dark[:, 0] += upright[:, 1] * shift[0]
+    dark[:, 2] += upright[:, 1] * shift[1]
+    shade = _fill(camera, camera.view(dark), lengths[len(counts) :])
     flat = np.isin(polygons.classes, (ROAD, PAVEMENT, LANE_MARK))
-    return polygons, numbers, (np.asarray(shade) > 0) & flat[numbers]
+    return polygons, numbers, (shade > 0) & flat[numbers]
 
 
 def _stand(things: list[Thing]) -> Floats:
     """The corners of all things in world axes, (V, 3)."""
     counts = [len(thing.shape.vertices) for thing in things]
     local = np.concatenate([thing.shape.vertices for thing in things])
-    local = local * np.repeat(np.array([thing.size for thing in things]), counts, axis=0)
+    local *= np.repeat(np.array([thing.size for thing in things]), counts, axis=0)
     x, z, heading = np.repeat(np.array([thing.place for thing in things]), counts, axis=0).T
     cosine, sine = np.cos(heading), np.sin(heading)
-    return np.stack(
-        [x + cosine * local[:, 0] + sine * local[:, 2], local[:, 1], z - sine * local[:, 0] + cosine * local[:, 2]],
-        axis=1,
-    )
+    across, along = local[:, 0].copy(), local[:, 2].copy()
+    local[:, 0] = x + cosine * across + sine * along
+    local[:, 2] = z - sine * across + cosine * along
+    return local
 
 
-def _outlines(camera: Camera, corners: Floats, lengths: NDArray[np.int64]) -> list[list[float]]:
-    """Flat pixel coordinates of each polygon, cut at the near plane."""
-    view = camera.view(corners)
-    behind = view[:, 2] < NEAR
-    pixels = camera.pixels(np.where(behind[:, None], [0.0, 0.0, 1.0], view))
-    # Pillow puts sample centres on whole numbers.
-    flat = (pixels - 0.5).ravel().tolist()
+def _fill(camera: Camera, view: Floats, lengths: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Fill polygons, given by their corners in camera axes, with their numbers from 1; later ones cover earlier ones.
+
+    Polygons outside the canvas or thinner than a fraction of a sample are left out: Pillow would draw them too wide.
+    """
+    from PIL import Image, ImageDraw
+
+    height, width = camera.size
     ends = np.cumsum(lengths)
     starts = ends - lengths
-    hidden = np.add.reduceat(behind, starts)
-    outlines = [flat[2 * start : 2 * stop] for start, stop in zip(starts.tolist(), ends.tolist(), strict=True)]
-    for index in np.flatnonzero(hidden):
-        if hidden[index] == lengths[index]:
-            outlines[index] = []
-        else:
-            cut = _clip(view[starts[index] : ends[index]])
-            outlines[index] = (camera.pixels(cut) - 0.5).ravel().tolist()
-    return outlines
+    behind = view[:, 2] < NEAR
+    pixels = camera.pixels(np.where(behind[:, None], [0.0, 0.0, 1.0], view))
+    cut = np.logical_or.reduceat(behind, starts)
+    # How far inside each side of the view a corner lies; a polygon is out where all its corners are.
+    reach = view[:, 2:] * (np.array([width, height]) / 2 / camera.focal)
+    inside = np.concatenate([reach - view[:, :2], reach + view[:, :2], view[:, 2:] - NEAR], axis=1)
+    seen = (np.maximum.reduceat(inside, starts) > 0).all(axis=1)
+    extent = np.maximum.reduceat(pixels, starts) - np.minimum.reduceat(pixels, starts)
+    seen &= cut | (extent > 0.3).all(axis=1)
+    flat = (pixels - 0.5).ravel().tolist()  # Pillow's samples sit on whole numbers
+    canvas = Image.new("I", (width, height), 0)
+    pen = ImageDraw.Draw(canvas)
+    for index in np.flatnonzero(seen).tolist():
+        start, end = starts[index], ends[index]
+        outline = flat[2 * start : 2 * end]
+        if cut[index]:
+            outline = (camera.pixels(_clip(view[start:end])) - 0.5).ravel().tolist()
+        pen.polygon(outline, fill=index + 1)
+    return np.asarray(canvas)
 
 
 def _clip(view: Floats) -> Floats:
     """One polygon in camera axes without what lies nearer than the near plane."""
     kept = []
-    for point, following in zip(view, np.roll(view, -1, axis=0), strict=True):
+    corners = view.tolist()
+    for point, following in zip(corners, [*corners[1:], corners[0]], strict=True):
         if point[2] >= NEAR:
             kept.append(point)
         if (point[2] >= NEAR) != (following[2] >= NEAR):
             share = (NEAR - point[2]) / (following[2] - point[2])
-            kept.append(point + share * (following - point))
+            kept.append([first + share * (second - first) for first, second in zip(point, following, strict=True)])
     return np.array(kept)
 
 
@@ -133,7 +131,7 @@ def _describe(
     first, edge = corners[starts][:, [0, 2]], (corners[starts + 1] - corners[starts])[:, [0, 2]]
     walls = np.concatenate([first, edge / (edge**2).sum(axis=1, keepdims=True).clip(1e-6)], axis=1)
 
-    ground = [(colour, class_id, 0, False, 0) for _, colour, class_id in world.ground]
+    ground = [(strip.colour, strip.class_id, 0, False, 0) for strip in world.ground]
     rows = [
         (
             thing.palette[role],

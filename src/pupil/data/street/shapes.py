@@ -155,27 +155,26 @@ TRAFFIC_LIGHT = shape(
 TRUNK, DARK_LEAF, LEAF, LIGHT_LEAF = range(4)
 
 
-def blob(centre: tuple[float, float], radius: tuple[float, float], ripple: tuple[float, ...]) -> list[Point]:
-    """A closed, uneven outline: a piece of a crown."""
-    outline = disc(len(ripple), (0.0, 0.0), radius)
-    return [(centre[0] + x * part, centre[1] + y * part, 0.0) for (x, y, _), part in zip(outline, ripple, strict=True)]
+def blob(centre: tuple[float, float], radius: tuple[float, float], wave: float) -> list[Point]:
+    """A closed, uneven outline: a piece of a crown. The wave shifts its bumps."""
+    outline = disc(18, (0.0, 0.0), radius)
+    bumps = [1 + 0.06 * math.sin(0.9 * step + wave) + 0.07 * math.sin(2.4 * step + 2 * wave) for step in range(18)]
+    return [(centre[0] + x * bump, centre[1] + y * bump, 0.0) for (x, y, _), bump in zip(outline, bumps, strict=True)]
 
 
-_ROUGH = (1.0, 0.86, 1.04, 0.9, 1.0, 0.84, 1.0, 0.94, 1.05, 0.86, 0.98, 0.9)
-_ROUGHER = (0.9, 1.05, 0.82, 1.0, 0.88, 1.04, 0.86, 1.0, 0.8, 1.02)
 TREES = (
     shape(
         (TRUNK, [(-0.07, 0, 0), (0.07, 0, 0), (0.04, 0.5, 0), (-0.04, 0.5, 0)]),
-        (DARK_LEAF, blob((0.0, 0.66), (0.5, 0.34), _ROUGH)),
-        (LEAF, blob((-0.06, 0.71), (0.38, 0.26), _ROUGHER)),
-        (LIGHT_LEAF, blob((-0.12, 0.78), (0.22, 0.15), _ROUGH)),
+        (DARK_LEAF, blob((0.0, 0.66), (0.5, 0.34), 0.3)),
+        (LEAF, blob((-0.06, 0.71), (0.38, 0.26), 1.7)),
+        (LIGHT_LEAF, blob((-0.12, 0.78), (0.22, 0.15), 2.9)),
     ),
     shape(
         (TRUNK, [(-0.06, 0, 0), (0.06, 0, 0), (0.05, 0.4, 0), (-0.05, 0.4, 0)]),
-        (DARK_LEAF, blob((0.2, 0.56), (0.3, 0.22), _ROUGHER)),
-        (DARK_LEAF, blob((-0.2, 0.6), (0.3, 0.24), _ROUGH)),
-        (LEAF, blob((0.02, 0.74), (0.34, 0.25), _ROUGHER)),
-        (LIGHT_LEAF, blob((-0.1, 0.8), (0.18, 0.13), _ROUGH)),
+        (DARK_LEAF, blob((0.2, 0.56), (0.3, 0.22), 4.1)),
+        (DARK_LEAF, blob((-0.2, 0.6), (0.3, 0.24), 5.2)),
+        (LEAF, blob((0.02, 0.74), (0.34, 0.25), 0.8)),
+        (LIGHT_LEAF, blob((-0.1, 0.8), (0.18, 0.13), 3.6)),
     ),
     shape(
         (TRUNK, [(-0.05, 0, 0), (0.05, 0, 0), (0.05, 0.2, 0), (-0.05, 0.2, 0)]),
@@ -185,8 +184,8 @@ TREES = (
     ),
     shape(
         (TRUNK, [(-0.08, 0, 0), (0.08, 0, 0), (0.08, 0.2, 0), (-0.08, 0.2, 0)]),
-        (DARK_LEAF, blob((0.0, 0.56), (0.42, 0.45), _ROUGH)),
-        (LEAF, blob((-0.06, 0.58), (0.26, 0.36), _ROUGHER)),
+        (DARK_LEAF, blob((0.0, 0.56), (0.42, 0.45), 2.2)),
+        (LEAF, blob((-0.06, 0.58), (0.26, 0.36), 4.7)),
     ),
 )
 

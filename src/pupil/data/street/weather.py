@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pupil.data.street.camera import Camera
 from pupil.data.street.canvas import Polygons
-from pupil.data.street.world import LANE_MARK, PAVEMENT, ROAD, TREE
+from pupil.data.street.world import LANE_MARK, PAVEMENT, ROAD, SHOP, TREE
 
 Image = NDArray[np.float32]
 Vector = tuple[float, float, float]
@@ -70,7 +70,7 @@ def draw_weather(random: Generator) -> Weather:
         math.sin(elevation),
         math.cos(azimuth) * math.cos(elevation),
     )
-    grey = float(random.uniform(0.62, 0.88))
+    grey = random.uniform(0.62, 0.88)
     skies: dict[str, tuple[Vector, Vector, Vector, Vector]] = {
         "clear": ((0.62, 0.58, 0.50), (0.52, 0.55, 0.62), (0.30, 0.52, 0.86), (0.76, 0.85, 0.93)),
         "overcast": (
@@ -79,14 +79,14 @@ def draw_weather(random: Generator) -> Weather:
             (grey * 0.86, grey * 0.89, grey * 0.93),
             (grey, grey, grey),
         ),
-        "rain": ((0.02, 0.02, 0.02), (0.62, 0.65, 0.70), (0.48, 0.52, 0.57), (0.62, 0.66, 0.70)),
+        "rain": ((0.02, 0.02, 0.02), (0.72, 0.75, 0.79), (0.48, 0.52, 0.57), (0.62, 0.66, 0.70)),
         "fog": ((0.03, 0.03, 0.03), (0.80, 0.81, 0.83), (grey * 0.96, grey * 0.97, grey), (grey, grey, grey)),
-        "dusk": ((0.62, 0.36, 0.20), (0.40, 0.36, 0.42), (0.30, 0.32, 0.54), (0.94, 0.62, 0.42)),
+        "dusk": ((0.66, 0.42, 0.26), (0.52, 0.46, 0.50), (0.30, 0.32, 0.54), (0.94, 0.62, 0.42)),
         "night": ((0.02, 0.02, 0.03), (0.20, 0.21, 0.28), (0.03, 0.04, 0.09), (0.13, 0.13, 0.19)),
     }
     direct, ambient, zenith, horizon = skies[condition]
     far = {"fog": random.uniform(18, 55), "rain": random.uniform(70, 160), "night": 200.0}
-    level = float(random.uniform(0.8, 1.1))
+    level = random.uniform(0.8, 1.1)
     cast = random.normal(1.0, 0.035, 3) * level
     return Weather(
         condition=condition,
@@ -95,14 +95,14 @@ def draw_weather(random: Generator) -> Weather:
         ambient=ambient,
         zenith=zenith,
         horizon=horizon,
-        clouds={"clear": float(random.uniform(0, 0.6)), "dusk": 0.5, "night": 0.0}.get(condition, 0.9),
+        clouds={"clear": random.uniform(0, 0.6), "dusk": 0.5, "night": 0.0}.get(condition, 0.9),
         visibility=float(far.get(condition, random.uniform(180, 600))),
-        shade=float(random.uniform(0.45, 0.65)) if condition in ("clear", "dusk") else 0.75,
-        noise=float(random.uniform(0.01, 0.035)) * (1.7 if condition in ("night", "dusk") else 1.0),
-        blur=float(random.uniform(0.0, 0.55)),
-        rain=float(random.uniform(6, 18)) if condition == "rain" else 0.0,
+        shade=random.uniform(0.45, 0.65) if condition == "clear" else 0.75,
+        noise=random.uniform(0.01, 0.035) * (1.5 if condition in ("night", "dusk") else 1.0),
+        blur=random.uniform(0.0, 0.55),
+        rain=random.uniform(6, 18) if condition == "rain" else 0.0,
         gain=(float(cast[0]), float(cast[1]), float(cast[2])),
-        gamma=float(random.uniform(0.85, 1.2)),
+        gamma=random.uniform(0.85, 1.2),
         lamps=condition in ("dusk", "night", "rain"),
     )
 
@@ -111,14 +111,12 @@ def draw_weather(random: Generator) -> Weather:
 _ROUGHNESS = np.array([0.0, 0.10, 0.42, 0.12, 0.14, 0.22, 0.05, 0.08, 0.03], np.float32)
 
 
-def _tile() -> Image:
-    """A square of smooth noise that repeats, between -1 and 1."""
-    random = np.random.default_rng(7)
-    total = np.zeros((128, 128), np.float32)
-    for repeat, weight in ((8, 0.5), (4, 0.7), (2, 0.7), (1, 0.6)):
-        cells = random.normal(0, weight, (128 // repeat, 128 // repeat))
-        total += cells.repeat(repeat, 0).repeat(repeat, 1).astype(np.float32)
-    return np.asarray(np.clip(total / 1.6, -1, 1))
+def _tile(side: int = 512) -> Image:
+    """A square of cloudy noise that repeats without a seam: amplitude falls as 1 / frequency. Between -1 and 1."""
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
+    spectrum = np.fft.rfft2(np.random.default_rng(7).standard_normal((side, side)))
+    noise = np.fft.irfft2(spectrum / np.maximum(frequency, 1 / 64) ** 1.1)
+    return np.asarray(np.clip(noise / noise.std() / 2, -1, 1), np.float32)
 
 
 _TILE = _tile()
@@ -143,14 +141,13 @@ def light(
     z = (cosine - down * sine) * depth
 
     # One solid texture for every surface: two world coordinates that vary on ground, walls and fronts alike.
-    first = ((x + 0.37 * z) * 9).astype(np.int32) & 127
-    second = ((up + 0.61 * z) * 9).astype(np.int32) & 127
-    rough = _ROUGHNESS[polygons.classes]
-    texture = 1 + rough[numbers] * _TILE[first, second]
-    texture *= np.where(shadow, weather.shade, 1.0).astype(np.float32)
+    flat = np.isin(polygons.classes, (ROAD, PAVEMENT, LANE_MARK))
+    first = ((x + 0.7 * z) * 24).astype(np.int32) & 511
+    second = (np.where(flat[numbers], z, up) * 24).astype(np.int32) & 511
+    texture = 1 + _ROUGHNESS[polygons.classes][numbers] * _TILE[first, second]
+    texture *= np.where(shadow, np.float32(weather.shade), np.float32(1))
 
     sunlit = np.maximum(np.array([weather.sun[0], -weather.sun[1], weather.sun[2]]) @ polygons.normals, 0)
-    flat = np.isin(polygons.classes, (ROAD, PAVEMENT, LANE_MARK))
     sunlit[flat] = weather.sun[1]
     sunlit[polygons.classes == TREE] = 0.5
     level = np.array(weather.ambient)[:, None] + np.array(weather.direct)[:, None] * sunlit
@@ -186,13 +183,18 @@ def _windows(
     number = numbers[rows, columns]
     wall = polygons.walls[number].astype(np.float32)
     along = (x[rows, columns] - wall[:, 0]) * wall[:, 2] + (z[rows, columns] - wall[:, 1]) * wall[:, 3]
-    along = along * polygons.windows[number]
+    style = polygons.windows[number]
+    along = along * (style % SHOP)
     storey = up[rows, columns] / 3.0
-    inside = (np.abs(along % 1 - 0.5) < 0.25) & (np.abs(storey % 1 - 0.55) < 0.27)
-    rows, columns, number = rows[inside], columns[inside], number[inside]
-    cell = number * 7 + np.floor(along[inside]).astype(np.int32) * 31 + np.floor(storey[inside]).astype(np.int32) * 57
+    shop = (style >= SHOP) & (storey < 1)
+    beside = np.abs(along % 1 - 0.5) - np.where(shop, 0.42, 0.24)
+    above = np.abs(storey % 1 - np.where(shop, 0.42, 0.55)) - np.where(shop, 0.34, 0.25)
+    frame, pane = (beside < 0.06) & (above < 0.06), (beside < 0) & (above < 0)
+    image[:, rows[frame], columns[frame]] *= np.float32(1.18)
+    rows, columns, number = rows[pane], columns[pane], number[pane]
+    cell = number * 7 + np.floor(along[pane]).astype(np.int32) * 31 + np.floor(storey[pane]).astype(np.int32) * 57
     dice = (cell * 40503 % 1021) / 1021
-    glass = np.array(weather.zenith, np.float32)[:, None] * 0.35 + 0.10 * dice
+    glass = np.array(weather.zenith, np.float32)[:, None] * 0.22 + 0.07 + 0.12 * dice
     if weather.condition in ("dusk", "night"):
         lit = np.array([[0.95], [0.78], [0.42]], np.float32)
         glass = np.where(dice < 0.35, lit * (0.6 + dice), glass * 0.6)
@@ -211,8 +213,8 @@ def _sky(image: Image, weather: Weather, sky: NDArray[np.bool_], camera: Camera)
     colour = horizon + (zenith - horizon) * share
     across = ((columns - width / 2) / camera.focal).astype(np.float32)
     far = 14 / (rise + 0.12)
-    first = (far * across + 40 * weather.sun[0]).astype(np.int32) & 127
-    second = (far + 40 * weather.sun[2]).astype(np.int32) & 127
+    first = (5 * far * across + 200 * weather.sun[0]).astype(np.int32) & 511
+    second = (5 * far + 200 * weather.sun[2]).astype(np.int32) & 511
     cloud = np.clip((_TILE[first, second] * 0.6 + weather.clouds * 1.6 - 0.85) * 2, 0, 1) * 0.5
     white = np.minimum(horizon * 1.05 + 0.06, 1.0)
     colour = colour + (white - colour) * cloud
@@ -252,4 +254,4 @@ def _streaks(image: Image, weather: Weather, random: Generator) -> None:
     steps = np.linspace(0, 1, 2 + height // 8)
     rows = (top + np.outer(steps, length)).astype(np.int64) % height
     columns = (left + np.outer(steps, length) * 0.25).astype(np.int64) % width
-    image[:, rows, columns] = image[:, rows, columns] * np.float32(0.75) + np.float32(0.2)
+    image[:, rows, columns] = image[:, rows, columns] * np.float32(0.8) + np.float32(0.15)

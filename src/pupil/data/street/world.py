@@ -14,6 +14,7 @@ from pupil.data.street import shapes
 from pupil.data.street.shapes import Shape
 
 SKY, BUILDING, TREE, ROAD, PAVEMENT, LANE_MARK, CAR, PERSON, SIGN = range(9)
+SHOP = 8  # added to the number of window columns: the ground floor is a shop
 LENGTH = 115.0  # metres of road; a row of houses and trees closes its far end
 Colour = tuple[float, float, float]
 
@@ -97,17 +98,34 @@ class Road:
         z = (math.sin(heading) - math.sin(self.heading)) / self.curvature + self.camera * math.sin(self.heading)
         return x + across * math.cos(heading), z - across * math.sin(heading), heading
 
-    def curve(self, along: NDArray[np.float64], across: float) -> NDArray[np.float64]:
-        """Points on the ground at one distance from the centre line. Shape: (P,) to (P, 3)."""
+    def curve(self, along: NDArray[np.float64], across: NDArray[np.float64] | float) -> NDArray[np.float64]:
+        """Points on the ground. Shape: (P,) to (P, 3)."""
         heading = self.heading + self.curvature * along
-        x = (math.cos(self.heading) - np.cos(heading)) / self.curvature - self.camera * math.cos(self.heading)
-        z = (np.sin(heading) - math.sin(self.heading)) / self.curvature + self.camera * math.sin(self.heading)
-        return np.stack([x + across * np.cos(heading), np.zeros_like(x), z - across * np.sin(heading)], axis=1)
+        sine, cosine = np.sin(heading), np.cos(heading)
+        points = np.zeros((len(along), 3))
+        points[:, 0] = (math.cos(self.heading) - cosine) / self.curvature + across * cosine
+        points[:, 2] = (sine - math.sin(self.heading)) / self.curvature - across * sine
+        points[:, 0] -= self.camera * math.cos(self.heading)
+        points[:, 2] += self.camera * math.sin(self.heading)
+        return points
 
-    def strip(self, near: float, far: float, left: float, right: float) -> NDArray[np.float64]:
-        """The outline of a piece of ground between two distances along and two across."""
-        along = near + (far - near) * np.linspace(0, 1, 2 + int((far - near) / 8)) ** 1.5
-        return np.concatenate([self.curve(along, left), self.curve(along, right)[::-1]])
+
+@dataclass(frozen=True)
+class Strip:
+    """A piece of ground between two distances along the road and two across it."""
+
+    near: float
+    far: float
+    left: float
+    right: float
+    colour: Colour
+    class_id: int
+
+    def outline(self) -> list[tuple[float, float]]:
+        """Its corners as (along, across), with more of them where the road bends visibly."""
+        count = 1 + int((self.far - self.near) / 6)
+        steps = [self.near + (self.far - self.near) * (step / count) ** 1.5 for step in range(count + 1)]
+        return [(step, self.left) for step in steps] + [(step, self.right) for step in reversed(steps)]
 
 
 @dataclass(frozen=True)
@@ -127,13 +145,30 @@ class Thing:
 
 @dataclass
 class World:
-    """A street in metres: flat pieces of ground, then things. Instance k has class `kinds[k - 1]`, 0 is none."""
+    """A street in metres: strips of ground, later ones on top, and things.
+
+    Attributes:
+        road: where things stand is measured along it and across it.
+        ground, things: what there is.
+        kinds: the class of each instance; instance k is `kinds[k - 1]`, and 0 is no instance.
+        lane_lines: second left, left, right, second right of the camera: metres across, None where none is painted.
+    """
 
     road: Road
-    ground: list[tuple[NDArray[np.float64], Colour, int]] = field(default_factory=list)
+    ground: list[Strip] = field(default_factory=list)
     things: list[Thing] = field(default_factory=list)
     kinds: list[int] = field(default_factory=list)
     lane_lines: list[float | None] = field(default_factory=list)
+
+    def lay(self, near: float, far: float, left: float, right: float, colour: Colour, class_id: int) -> None:
+        """Put a strip on the ground, over those before it."""
+        self.ground.append(Strip(near, far, left, right, colour, class_id))
+
+    def corners(self) -> tuple[NDArray[np.float64], list[int]]:
+        """World points of all strips, one after the other, and how many each has."""
+        outlines = [strip.outline() for strip in self.ground]
+        along, across = np.array([point for outline in outlines for point in outline]).T
+        return self.road.curve(along, across), [len(outline) for outline in outlines]
 
     def stand(
         self,
@@ -165,7 +200,7 @@ class World:
 
 def pick(random: Generator, choices: Sequence[Colour]) -> Colour:
     """One of the colours, never twice quite the same."""
-    red, green, blue = choices[int(random.integers(len(choices)))]
+    red, green, blue = choices[int(len(choices) * random.random())]
     shade = random.uniform(0.82, 1.12)
     return (red * shade, green * shade, blue * shade)
 
@@ -178,7 +213,7 @@ def scaled(colour: Colour, factor: float) -> Colour:
 def build(random: Generator) -> World:
     """Draw a street: the road first, then what stands beside it, then what moves on it."""
     world = World(_road(random))
-    crossing = float(random.uniform(18, 50)) if random.random() < 0.35 else None
+    crossing = random.uniform(18, 50) if random.random() < 0.35 else None
     _surfaces(world, random, crossing)
     for sign in (-1, 1):
         _row(world, random, sign, crossing)
@@ -189,79 +224,80 @@ def build(random: Generator) -> World:
 
 
 def _road(random: Generator) -> Road:
-    width = float(random.uniform(2.9, 3.6))
-    lanes, ego = ((1, 0), (2, 1), (2, 1), (2, 0), (3, 1))[int(random.integers(5))]
+    width = random.uniform(2.9, 3.6)
+    lanes, ego = ((1, 0), (2, 1), (2, 1), (2, 0), (3, 1))[int(5 * random.random())]
     lines = tuple((index - lanes / 2) * width for index in range(lanes + 1))
-    margins = [2.2 if random.random() < 0.5 else float(random.uniform(0.2, 0.5)) for _ in range(2)]
+    margins = [2.2 if random.random() < 0.5 else random.uniform(0.2, 0.5) for _ in range(2)]
     curvature = float(np.clip(random.normal(0, 0.0035), -0.008, 0.008))
     return Road(
         heading=float(np.clip(random.normal(0, 0.03), -0.07, 0.07)) - curvature * 12,
         curvature=curvature if abs(curvature) > 1e-4 else 1e-4,
-        camera=lines[ego] + width * float(random.uniform(0.42, 0.58)),
+        camera=lines[ego] + width * random.uniform(0.42, 0.58),
         lines=lines,
         left=lines[0] - margins[0],
         right=lines[-1] + margins[1],
-        pavements=(float(random.uniform(2.4, 4.6)), float(random.uniform(2.4, 4.6))),
+        pavements=(random.uniform(2.4, 4.6), random.uniform(2.4, 4.6)),
     )
 
 
 def _surfaces(world: World, random: Generator, crossing: float | None) -> None:
-    road, lay = world.road, world.ground.append
-    grey = float(random.uniform(0.26, 0.42))
+    road = world.road
+    grey = random.uniform(0.26, 0.42)
     asphalt = (grey, grey * 1.01, grey * 1.04)
-    tone = grey * float(random.uniform(1.08, 1.5))
-    paving = (tone * 1.05, tone, tone * float(random.uniform(0.86, 1.0)))
-    square = np.array([[-400.0, 0, -5], [400, 0, -5], [400, 0, 600], [-400, 0, 600]])
-    lay((square, paving, PAVEMENT))
+    tone = grey * random.uniform(1.08, 1.5)
+    paving = (tone * 1.05, tone, tone * random.uniform(0.86, 1.0))
     kerb = scaled(paving, 1.2)
-    lay((road.strip(-4, LENGTH, road.left - 0.3, road.right + 0.3), kerb, PAVEMENT))
+    world.lay(0, LENGTH + 60, -60, 60, paving, PAVEMENT)
+    world.lay(1, LENGTH, road.left - 0.3, road.right + 0.3, kerb, PAVEMENT)
     if crossing is not None:
-        lay((road.strip(crossing - 0.3, crossing + 8.3, -60, 60), kerb, PAVEMENT))
-        lay((road.strip(crossing, crossing + 8, -60, 60), asphalt, ROAD))
-    lay((road.strip(-4, LENGTH, road.left, road.right), asphalt, ROAD))
-    for _ in range(int(random.integers(0, 4))):
+        world.lay(crossing - 0.3, crossing + 8.3, -60, 60, kerb, PAVEMENT)
+        world.lay(crossing, crossing + 8, -60, 60, asphalt, ROAD)
+    world.lay(1, LENGTH, road.left, road.right, asphalt, ROAD)
+    for _ in range(int(random.uniform(0, 4))):
         along, across = random.uniform(4, 40), random.uniform(road.left + 0.5, road.right - 1.5)
-        patch = road.strip(along, along + random.uniform(1, 8), across, across + random.uniform(0.5, 1.4))
-        lay((patch, scaled(asphalt, float(random.uniform(0.8, 1.15))), ROAD))
+        far, right = along + random.uniform(1, 8), across + random.uniform(0.5, 1.4)
+        world.lay(along, far, across, right, scaled(asphalt, random.uniform(0.8, 1.15)), ROAD)
     _marks(world, random, crossing)
 
 
 def _marks(world: World, random: Generator, crossing: float | None) -> None:
-    road, lay = world.road, world.ground.append
-    white = float(random.uniform(0.62, 0.95))
-    paint = (white, white, white * float(random.uniform(0.75, 1.0)))
-    period = float(random.uniform(6, 10))
+    road = world.road
+    white = random.uniform(0.62, 0.95)
+    paint = (white, white, white * random.uniform(0.75, 1.0))
+    period = random.uniform(6, 10)
     # Four slots around the camera's lane: second left, left, right, second right.
     first = sum(line < road.camera for line in road.lines) - 2
     world.lane_lines = [None] * 4
+    pieces = [(1.0, LENGTH)] if crossing is None else [(1.0, crossing - 1), (crossing + 9, LENGTH)]
     for index, line in enumerate(road.lines):
         edge = index in (0, len(road.lines) - 1)
         if edge and random.random() < 0.25:
             continue
         world.lane_lines[index - first] = line
-        half = float(random.uniform(0.07, 0.11))
-        gaps = [(-3.0, LENGTH)] if crossing is None else [(-3.0, crossing - 1), (crossing + 9, LENGTH)]
-        for near, far in gaps:
+        half = random.uniform(0.07, 0.11)
+        for near, far in pieces:
             if edge or random.random() < 0.25:
-                lay((road.strip(near, far, line - half, line + half), paint, LANE_MARK))
-            else:
-                for along in np.arange(near + random.uniform(0, period), min(far, 80) - 2, period):
-                    lay((road.strip(along, along + 0.4 * period, line - half, line + half), paint, LANE_MARK))
+                world.lay(near, far, line - half, line + half, paint, LANE_MARK)
+                continue
+            along = near + random.uniform(0, period)
+            while along < min(far, 80) - 2:
+                world.lay(along, along + 0.4 * period, line - half, line + half, paint, LANE_MARK)
+                along += period
     if crossing is not None or random.random() < 0.25:
         along = crossing - 4.5 if crossing is not None else random.uniform(9, 30)
-        for across in np.arange(road.left + 0.4, road.right - 0.6, 1.0):
-            lay((road.strip(along, along + 3, across, across + 0.5), paint, LANE_MARK))
+        for across in np.arange(road.left + 0.4, road.right - 0.6, 1.0).tolist():
+            world.lay(along, along + 3, across, across + 0.5, paint, LANE_MARK)
 
 
 def _row(world: World, random: Generator, sign: int, crossing: float | None) -> None:
     """Houses and hedges along one side, without a gap except at the crossing."""
     road = world.road
     border = road.right + road.pavements[1] if sign > 0 else road.left - road.pavements[0]
-    built = random.choice([0.25, 0.6, 0.9])
+    built = (0.25, 0.6, 0.9)[int(3 * random.random())]
     green = pick(random, LEAVES)
     along = -2.0
     while along < LENGTH:
-        length = float(random.uniform(7, 20))
+        length = random.uniform(7, 20)
         far = along + length
         if crossing is not None and along < crossing + 10 and far > crossing - 2:
             if along < crossing - 5:
@@ -281,10 +317,10 @@ def _house(world: World, random: Generator, sign: int, near: float, far: float, 
     wall = pick(random, WALL_PAINT)
     palette = (wall, scaled(pick(random, WALL_PAINT[:1] + WALL_PAINT[2:3] + WALL_PAINT[9:]), 0.7))
     gabled = random.random() < 0.45
-    height = float(random.uniform(4, 8) if gabled else random.uniform(5, 19))
-    deep, pieces = float(random.uniform(7, 11)), max(1, round((far - near) / 5))
+    height = random.uniform(4, 8) if gabled else random.uniform(5, 19)
+    deep, pieces = random.uniform(7, 11), max(1, round((far - near) / 5))
     step = (far - near) / pieces
-    columns = int(random.integers(1, 4))
+    columns = int(random.uniform(1, 4)) + (SHOP if random.random() < 0.3 else 0)
     across = border + sign * deep / 2
     shape, gable = (shapes.GABLED, shapes.GABLE_WALL) if gabled else (shapes.FACADE, shapes.END_WALL)
     for index in range(pieces):
@@ -298,10 +334,10 @@ def _house(world: World, random: Generator, sign: int, near: float, far: float, 
 def _garden(world: World, random: Generator, sign: int, near: float, far: float, border: float, green: Colour) -> None:
     """A hedge higher than the camera with trees behind it."""
     palette = (green, scaled(green, 0.75), green, scaled(green, 1.2))
-    size = (1.0, float(random.uniform(2.1, 3.2)), far - near)
+    size = (1.0, random.uniform(2.1, 3.2), far - near)
     world.stand(shapes.HEDGE, near, border + sign * 0.5, size, palette, TREE, key=far)
-    for _ in range(int(random.integers(1, 4))):
-        along, height = float(random.uniform(near, far)), float(random.uniform(4, 11))
+    for _ in range(int(random.uniform(1, 4))):
+        along, height = random.uniform(near, far), random.uniform(4, 11)
         _tree(world, random, along, border + sign * random.uniform(2.5, 5.0), height, key=far + 0.1)
 
 
@@ -309,10 +345,10 @@ def _tree(
     world: World, random: Generator, along: float, across: float, height: float, *, key: float | None = None
 ) -> None:
     leaf = pick(random, LEAVES)
-    bark = scaled((0.34, 0.26, 0.20), float(random.uniform(0.7, 1.3)))
+    bark = scaled((0.34, 0.26, 0.20), random.uniform(0.7, 1.3))
     palette = (bark, scaled(leaf, 0.7), scaled(leaf, 0.9), scaled(leaf, 1.15))
-    kind = shapes.TREES[int(random.integers(len(shapes.TREES)))]
-    width = height * float(random.uniform(0.5, 0.85)) * (1 if random.random() < 0.5 else -1)
+    kind = shapes.TREES[int(len(shapes.TREES) * random.random())]
+    width = height * random.uniform(0.5, 0.85) * (1 if random.random() < 0.5 else -1)
     if key is None:
         width = float(np.clip(width, -3.6, 3.6))
     world.stand(kind, along, across, (width, height, 1.0), palette, TREE, facing=True, key=key)
@@ -320,7 +356,7 @@ def _tree(
 
 def _side_street(world: World, random: Generator, sign: int, crossing: float) -> None:
     palette = (pick(random, WALL_PAINT), (0.3, 0.25, 0.22))
-    size = (8.0, float(random.uniform(5, 14)), 16.0)
+    size = (8.0, random.uniform(5, 14), 16.0)
     world.stand(shapes.FACADE, crossing - 4, sign * 42.0, size, palette, BUILDING, key=crossing + 10, windows=5)
 
 
@@ -333,44 +369,44 @@ def _pavement(world: World, random: Generator, sign: int, crossing: float | None
         return crossing is None or not crossing - 5 < along < crossing + 9
 
     if random.random() < 0.5:
-        gap = float(random.uniform(7, 14))
-        for along in np.arange(random.uniform(8, 8 + gap), 80, gap):
+        gap = random.uniform(7, 14)
+        for along in np.arange(random.uniform(8, 8 + gap), 80, gap).tolist():
             if free(along):
-                _tree(world, random, float(along), kerb + sign * 0.8, float(random.uniform(3.5, 7)))
-    for _ in range(int(random.integers(1, 4))):
-        along = float(random.uniform(7, 30) if random.random() < 0.7 else random.uniform(30, 60))
-        _sign(world, random, along, kerb + sign * float(random.uniform(0.4, 0.7)))
-    for _ in range(int(random.choice([0, 1, 2, 3, 5]))):
-        along = float(random.uniform(6, 24) if random.random() < 0.6 else random.uniform(24, 55))
-        _person(world, random, along, kerb + sign * float(random.uniform(0.6, width - 0.4)))
+                _tree(world, random, along, kerb + sign * 0.8, random.uniform(3.5, 7))
+    for _ in range(int(random.uniform(1, 4))):
+        along = random.uniform(6, 22) if random.random() < 0.7 else random.uniform(22, 55)
+        _sign(world, random, along, kerb + sign * random.uniform(0.4, 0.7))
+    for _ in range((0, 1, 2, 3, 4, 6)[int(6 * random.random())]):
+        along = random.uniform(5, 18) if random.random() < 0.6 else random.uniform(18, 50)
+        _person(world, random, along, kerb + sign * random.uniform(0.6, width - 0.4))
     parking = road.lines[-1] + 1.2 if sign > 0 else road.lines[0] - 1.2
     if abs(kerb - parking) > 0.8 and random.random() < 0.85:
-        along = float(random.uniform(4.5, 14))
+        along = random.uniform(4.5, 14)
         while along < 75:
             if random.random() < 0.65 and free(along) and free(along + 5):
                 _car(world, random, along, parking, lit=False, away=sign > 0)
-            along += float(random.uniform(5.2, 7.5))
+            along += random.uniform(5.2, 7.5)
 
 
 def _sign(world: World, random: Generator, along: float, across: float) -> None:
-    pole = scaled((0.45, 0.46, 0.47), float(random.uniform(0.6, 1.3)))
-    height = float(random.uniform(2.3, 3.1))
+    pole = scaled((0.45, 0.46, 0.47), random.uniform(0.6, 1.3))
+    height = random.uniform(2.3, 3.1)
     if random.random() < 0.2:
-        lit = int(random.integers(3))
+        lit = int(3 * random.random())
         off = (0.16, 0.15, 0.14)
         lamps = ((0.95, 0.15, 0.10), (0.95, 0.65, 0.10), (0.20, 0.90, 0.45))
         palette = (pole, (0.1, 0.1, 0.1), off, *(lamps[k] if k == lit else off for k in range(3)))
         size = (0.8, height * 1.2, 1.0)
         kind, glow = shapes.TRAFFIC_LIGHT, 1 << (shapes.RED + lit)
     else:
-        palette = (pole, *SIGN_PAINT[int(random.integers(len(SIGN_PAINT)))])
-        size = (float(random.uniform(0.7, 0.95)), height, 1.0)
-        kind, glow = shapes.SIGNS[int(random.integers(len(shapes.SIGNS)))], 0
+        palette = (pole, *SIGN_PAINT[int(len(SIGN_PAINT) * random.random())])
+        size = (random.uniform(0.7, 0.95), height, 1.0)
+        kind, glow = shapes.SIGNS[int(len(shapes.SIGNS) * random.random())], 0
     world.stand(kind, along, across, size, palette, SIGN, facing=True, instance=True, glow=glow)
 
 
 def _person(world: World, random: Generator, along: float, across: float) -> None:
-    height = float(random.uniform(1.05, 1.35) if random.random() < 0.15 else random.uniform(1.55, 1.9))
+    height = random.uniform(1.05, 1.35) if random.random() < 0.15 else random.uniform(1.55, 1.9)
     palette = (
         scaled(pick(random, COATS), 0.7),
         pick(random, COATS),
@@ -387,9 +423,9 @@ def _car(world: World, random: Generator, along: float, across: float, *, lit: b
     lamp = (0.75, 0.08, 0.06) if away else (0.95, 0.93, 0.82)
     palette = (paint, (0.16, 0.19, 0.23), (0.07, 0.07, 0.07), lamp, (0.85, 0.84, 0.74))
     if random.random() < 0.15:
-        kind, size = shapes.VAN, (1.95, float(random.uniform(2.0, 2.7)), 5.4)
+        kind, size = shapes.VAN, (1.95, random.uniform(2.0, 2.7), 5.4)
     else:
-        kind, size = shapes.CAR, (1.8, float(random.uniform(1.4, 1.75)), float(random.uniform(3.8, 4.7)))
+        kind, size = shapes.CAR, (1.8, random.uniform(1.4, 1.75), random.uniform(3.8, 4.7))
     glow = 1 << shapes.LIGHT if lit else 0
     world.stand(kind, along, across, size, palette, CAR, instance=True, glow=glow)
 
@@ -400,34 +436,35 @@ def _far_end(world: World, random: Generator) -> None:
     left = x - 90.0
     palette: tuple[Colour, ...]
     while left < x + 90:
-        width = float(random.uniform(8, 26))
-        place = (left + width / 2, z + float(random.uniform(6, 12)), 0.0)
+        width = random.uniform(8, 26)
+        place = (left + width / 2, z + random.uniform(6, 12), 0.0)
         if random.random() < 0.5:
             palette, kind, class_id = (pick(random, WALL_PAINT),), shapes.END_WALL, BUILDING
-            size = (width, float(random.uniform(6, 20)), 1.0)
+            size = (width, random.uniform(6, 20), 1.0)
         else:
             leaf = pick(random, LEAVES)
             palette, kind, class_id = (leaf, scaled(leaf, 0.8), leaf), shapes.HEDGE, TREE
-            size = (width, float(random.uniform(3, 8)), 1.0)
+            size = (width, random.uniform(3, 8), 1.0)
         windows = 6 if class_id == BUILDING else 0
         world.things.append(Thing(LENGTH + 30, kind, place, size, palette, class_id, 0, windows))
         left += width
     leaf = scaled(pick(random, LEAVES), 0.8)
     for index in range(9):
         place = ((index - 4) * 60.0 + x, z + 80, 0.0)
-        size = (64.0, float(random.uniform(5, 16)), 1.0)
+        size = (64.0, random.uniform(5, 16), 1.0)
         world.things.append(Thing(LENGTH + 80, shapes.HEDGE, place, size, (leaf, leaf, leaf), TREE))
 
 
 def _traffic(world: World, random: Generator) -> None:
     road = world.road
+    walker = random.uniform(8, 22) if random.random() < 0.25 else -99.0
+    if walker > 0:
+        _person(world, random, walker, random.uniform(road.left + 0.5, road.right - 0.5))
     for left, right in zip(road.lines, road.lines[1:], strict=False):
         middle, ego = (left + right) / 2, left < road.camera < right
         away = ego or (right > road.camera and random.random() < 0.8) or len(road.lines) == 2
-        along = float(random.uniform(7, 26) if ego else random.uniform(5, 22))
+        along = random.uniform(7, 26) if ego else random.uniform(5, 22)
         while along < 85:
-            if random.random() < 0.55:
+            if random.random() < 0.55 and not -7 < along - walker < 1:
                 _car(world, random, along, middle + random.uniform(-0.3, 0.3), lit=True, away=bool(away))
-            along += float(random.uniform(9, 34))
-    if random.random() < 0.2:
-        _person(world, random, float(random.uniform(8, 22)), float(random.uniform(road.left, road.right)))
+            along += random.uniform(9, 34)
