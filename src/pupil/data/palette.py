@@ -31,6 +31,8 @@ def distinct_colours(count: int) -> tuple[Colour, ...]:
     """
     levels = np.linspace(0, 255, 16)
     candidates = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
+    # OKLab stretches the darkest colours apart, which on a screen are all black.
+    candidates = candidates[_oklab(candidates)[:, 0] > 0.4]
     seen = _oklab(candidates)
     nearest = np.minimum(*(np.linalg.norm(seen - _oklab(taken), axis=1) for taken in ([0, 0, 0], [255] * 3)))
     colours: list[Colour] = []
