@@ -60,13 +60,12 @@ def test_image_and_mask_stay_aligned(seed: int, factor: float, base: int | None)
     assert (told == mask)[labelled].float().mean() > shifted
 
 
-def test_half_the_size_takes_the_nearest_pixels_without_a_shift() -> None:
-    mask = tv_tensors.Mask(torch.arange(8).repeat(8, 1))
+def test_a_third_of_the_size_takes_the_pixels_at_the_centres() -> None:
+    mask = tv_tensors.Mask(torch.arange(9).repeat(9, 1))
     image = tv_tensors.Image(mask.to(torch.float32).expand(3, -1, -1) / 10)
-    image, mask = training_transform(4, scale=(1, 1), flip=False)(image, mask)
-    centres = torch.tensor([0.5, 2.5, 4.5, 6.5])
-    assert (mask[0] - centres).abs().max() == 0.5
-    assert (10 * image[0, 0] - centres)[1:3].abs().max() < 1e-5
+    image, mask = training_transform(3, scale=(1, 1), flip=False)(image, mask)
+    assert mask[0].tolist() == [1, 4, 7]
+    assert 10 * image[0, 0, 1] == pytest.approx(4)
 
 
 def test_at_own_size_and_factor_one_nothing_changes() -> None:
