@@ -1,8 +1,8 @@
 """Drawn street scenes: a seeded generator of small driving scenes that knows every label of what it draws.
 
-A street is built in metres (`world`) out of polygons (`shapes`), and a camera sees it (`camera`). Each polygon paints
-its own number on one canvas (`canvas`), so that image, mask, boxes and depth are look-ups in it; light and weather make
-it a picture (`weather`). `scene` draws one, `dataset` many, `noise` spoils labels on request.
+A street is laid out (`layout`) in metres (`world`) from polygons (`shapes`, `palette`), and a camera sees it (`camera`).
+Each polygon paints its own number on one canvas (`canvas`), so that image, mask, boxes and depth are look-ups in it;
+light and weather make it a picture (`weather`). `scene` draws one, `dataset` many, `noise` spoils labels on request.
 """
 
 from pupil.data.street.dataset import StreetScenes

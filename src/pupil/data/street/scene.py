@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from pupil.data.street import canvas, weather
 from pupil.data.street.camera import Camera
-from pupil.data.street.world import CAR, PERSON, SIGN, World, build
+from pupil.data.street.layout import build
+from pupil.data.street.world import CAR, PERSON, SIGN, World
 from pupil.errors import UsageError
 
 CLASSES = ("sky", "building", "tree", "road", "pavement", "lane mark", "car", "person", "sign")
