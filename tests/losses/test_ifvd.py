@@ -29,10 +29,7 @@ def variation_by_hand(feature, target):
             if not 0 <= label < CLASSES:
                 cosines.append(torch.tensor(1.0))
                 continue
-            members = [
-                feature[:, v, u] for v in range(len(target)) for u in range(len(target)) if target[v, u] == label
-            ]
-            centre = sum(members) / len(members)
+            centre = feature[:, target == label].mean(1)
             cosines.append(pixel @ centre / (pixel.norm() * centre.norm()))
     return torch.stack(cosines)
 
