@@ -52,9 +52,6 @@ class ChannelSimilarityLoss(nn.Module):
     Shape:
         student, teacher: (N, C, H, W); returns a scalar.
 
-    Reference:
-        See :func:`channel_similarity_loss` and the attribute ``paper``.
-
     Example:
         >>> import torch
         >>> ChannelSimilarityLoss()(torch.ones(1, 2, 4, 4), torch.ones(1, 2, 4, 4))

@@ -105,9 +105,6 @@ class CWDLoss(nn.Module):
         student: (N, C or student_channels, H, W); teacher: (N, C or teacher_channels, H, W);
         valid: (N, H, W) bool or None; returns a scalar.
 
-    Reference:
-        See :func:`cwd_loss` and the attribute ``paper``.
-
     Example:
         >>> loss = CWDLoss(128, 512)
         >>> loss(torch.zeros(2, 128, 8, 8), torch.randn(2, 512, 8, 8)).shape

@@ -110,6 +110,9 @@ def inter_class_similarity(
     Raises:
         UsageError: for an unknown variant, or logits with too few classes or positions.
 
+    Reference:
+        As :func:`icsd_loss`, which compares the matrices of student and teacher.
+
     Example:
         >>> maps = torch.tensor([[[0.0, 0.0], [0.0, 1.0], [1.0, 0.0]]])
         >>> inter_class_similarity(maps)
@@ -142,9 +145,6 @@ class ICSDLoss(nn.Module):
 
     Shape:
         student, teacher: (N, K, H, W); valid: (N, H, W) bool or None; returns a scalar.
-
-    Reference:
-        See :func:`icsd_loss` and the attribute ``paper``.
 
     Example:
         >>> ICSDLoss()(torch.zeros(2, 21, 8, 8), torch.randn(2, 21, 8, 8)).shape

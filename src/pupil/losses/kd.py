@@ -91,9 +91,6 @@ class KDLoss(nn.Module):
     Shape:
         student, teacher: (N, K, ...); valid: (N, ...) bool or None; returns a scalar.
 
-    Reference:
-        See :func:`kd_loss` and the attribute ``paper``.
-
     Example:
         >>> import torch
         >>> loss = KDLoss(temperature=4.0)

@@ -1,0 +1,212 @@
+"""What every exported loss keeps to. A loss without a row in the table below fails the first test."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import pupil.losses
+from pupil.losses import (
+    AttentionLoss,
+    ChannelSimilarityLoss,
+    CIRKDLoss,
+    CSDLoss,
+    CWDLoss,
+    HintLoss,
+    ICSDLoss,
+    IFVDLoss,
+    KDLoss,
+    PairwiseLoss,
+    PSDLoss,
+    SimilarityLoss,
+)
+from pupil.paper import Paper
+
+MAP = (2, 5, 8, 8)
+WIDER = (2, 7, 8, 8)
+LABELS = torch.arange(2 * 8 * 8).reshape(2, 8, 8) % 3
+
+
+@dataclass(frozen=True)
+class Row:
+    """How to build one loss and what to show it: the shapes of both networks, and what else it receives."""
+
+    build: Callable[[], nn.Module]
+    student: Any = MAP
+    teacher: Any = MAP
+    others: tuple[Tensor, ...] = ()
+
+
+ROWS = {
+    "attention": Row(AttentionLoss),
+    "channel similarity": Row(ChannelSimilarityLoss),
+    "cirkd": Row(CIRKDLoss),
+    "csd": Row(CSDLoss),
+    "cwd": Row(CWDLoss),
+    "cwd, spatial": Row(lambda: CWDLoss(variant="spatial_kl")),
+    "cwd, squares": Row(lambda: CWDLoss(variant="channel_mse")),
+    "cwd, means": Row(lambda: CWDLoss(variant="channel_mean_mse")),
+    "cwd, adapted": Row(lambda: CWDLoss(5, 7), MAP, WIDER),
+    "hint": Row(lambda: HintLoss(5, 7), MAP, WIDER),
+    "icsd": Row(ICSDLoss),
+    "icsd, mirrored": Row(lambda: ICSDLoss(variant="textbook_mirrored")),
+    "icsd, flat": Row(lambda: ICSDLoss(variant="flat")),
+    "icsd, height": Row(lambda: ICSDLoss(variant="height")),
+    "ifvd": Row(lambda: IFVDLoss(classes=3), MAP, MAP, (LABELS,)),
+    "kd": Row(lambda: KDLoss(temperature=4.0)),
+    "kd, vectors": Row(KDLoss, (4, 5), (4, 5)),
+    "pairwise": Row(PairwiseLoss),
+    "psd": Row(PSDLoss, (MAP, WIDER, MAP), (MAP, WIDER, MAP)),
+    "similarity": Row(SimilarityLoss),
+}
+EXPORTED = {name: getattr(pupil.losses, name) for name in pupil.losses.__all__}
+CLASSES = {name: thing for name, thing in EXPORTED.items() if inspect.isclass(thing)}
+FUNCTIONS = {name: thing for name, thing in EXPORTED.items() if inspect.isfunction(thing)}
+
+
+def rows(choose=lambda loss: True):
+    chosen = {name: row for name, row in ROWS.items() if choose(row.build())}
+    return pytest.mark.parametrize("row", chosen.values(), ids=chosen)
+
+
+def takes_a_mask(loss):
+    return "valid" in inspect.signature(loss.forward).parameters
+
+
+every_row = rows()
+# Autocast is free to run an adapter in half precision.
+every_row_without_adapter = rows(lambda loss: not list(loss.parameters()))
+every_row_with_mask = rows(takes_a_mask)
+
+
+def tensors(shapes, dtype, scale):
+    """Random tensors of one shape, or a tuple of them for several shapes; `scale` is their largest absolute value."""
+    if isinstance(shapes[0], tuple):
+        return tuple(tensors(shape, dtype, scale) for shape in shapes)
+    return (scale * (2 * torch.rand(shapes) - 1)).to(dtype).requires_grad_()
+
+
+def show(row, dtype=torch.float32, scale=3.0):
+    torch.manual_seed(0)
+    return tensors(row.student, dtype, scale), tensors(row.teacher, dtype, scale), *row.others
+
+
+def build(row):
+    torch.manual_seed(1)
+    return row.build()
+
+
+def leaves(shown):
+    return list(shown) if isinstance(shown, tuple) else [shown]
+
+
+def test_every_exported_loss_has_a_row():
+    visited = {type(row.build()).__name__ for row in ROWS.values()}
+    assert visited == set(CLASSES)
+    assert len(CLASSES) >= 12
+
+
+def test_exports_are_sorted_losses_and_functions():
+    assert pupil.losses.__all__ == sorted(pupil.losses.__all__)
+    assert {*CLASSES, *FUNCTIONS} == set(EXPORTED)
+    assert all(name.endswith("Loss") and issubclass(each, nn.Module) for name, each in CLASSES.items())
+
+
+@every_row
+def test_scalar_with_a_gradient_for_the_student_alone(row):
+    loss, shown = build(row), show(row)
+    value = loss(*shown)
+    value.backward()
+    assert value.shape == ()
+    assert value > 0
+    student, teacher, *_ = shown
+    assert all(each.grad is not None and each.grad.any() for each in [*leaves(student), *loss.parameters()])
+    assert all(each.grad is None for each in leaves(teacher))
+
+
+@every_row
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("scale", [1e3, 1e4])
+def test_finite_for_extreme_logits_under_autocast(row, dtype, scale):
+    loss, shown = build(row), show(row, dtype, scale)
+    with torch.autocast("cpu", dtype=dtype):
+        value = loss(*shown)
+    value.backward()
+    assert value.dtype == torch.float32
+    assert value.isfinite()
+    # An adapter runs in half precision under autocast; the overflow of its own gradient is the gradient scaler's.
+    assert all(each.grad.isfinite().all() for each in leaves(shown[0]))
+
+
+@every_row_without_adapter
+def test_autocast_changes_no_digit(row):
+    loss, shown = build(row), show(row)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = loss(*shown)
+    torch.testing.assert_close(mixed, loss(*shown), rtol=1e-6, atol=0)
+
+
+@every_row
+def test_float64_stays_float64(row):
+    loss, shown = build(row).double(), show(row, torch.float64)
+    assert loss(*shown).dtype == torch.float64
+
+
+@every_row
+def test_any_memory_layout_and_inputs_left_alone(row):
+    loss, shown = build(row), show(row)
+    before = [each.detach().clone() for each in [*leaves(shown[0]), *leaves(shown[1])]]
+    strided = [
+        tuple(each.mT.contiguous().mT for each in leaves(part)) if isinstance(part, tuple) else part.mT.contiguous().mT
+        for part in shown[:2]
+    ]
+    torch.testing.assert_close(loss(*strided, *row.others), loss(*shown))
+    torch.testing.assert_close([*leaves(shown[0]), *leaves(shown[1])], before, rtol=0, atol=0)
+
+
+@every_row
+def test_state_survives_saving_copying_and_pickling(row):
+    loss, shown = build(row), show(row)
+    restored = row.build()
+    restored.load_state_dict(loss.state_dict(), strict=True)
+    for other in (restored, copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))):
+        assert torch.equal(other(*shown), loss(*shown))
+
+
+@every_row_with_mask
+def test_a_mask_without_a_valid_position_gives_zero(row):
+    loss, shown = build(row), show(row)
+    nothing = torch.zeros(row.student[0], *row.student[2:], dtype=torch.bool)
+    value = loss(*shown, nothing)
+    value.backward()
+    assert value == 0
+    assert not shown[0].grad.any()
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_module_cites_its_paper_and_documents_its_shapes(name):
+    paper, text = CLASSES[name].paper, inspect.getdoc(CLASSES[name])
+    assert isinstance(paper, Paper)
+    assert paper.title
+    assert paper.url.startswith("https://")
+    settings = inspect.signature(CLASSES[name]).parameters if "__init__" in vars(CLASSES[name]) else {}
+    needed = ["Shape:", "Example:", *(["Args:"] if settings else [])]
+    assert [section for section in needed if section not in text] == []
+    assert [setting for setting in settings if f"{setting}:" not in text] == []
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_function_documents_itself_in_the_fixed_order(name):
+    text = inspect.getdoc(FUNCTIONS[name])
+    places = [text.find(f"\n{section}:\n") for section in ("Args", "Shape", "Raises", "Reference", "Example")]
+    assert -1 not in places
+    assert places == sorted(places)
+    assert [each for each in inspect.signature(FUNCTIONS[name]).parameters if f"{each}:" not in text] == []
