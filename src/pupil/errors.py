@@ -37,7 +37,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
         return UsageError(f"unknown {kind} {name!r}: there is none")
     # A layer is often named by its last part alone, which difflib does not count as close.
     inside = [other for other in names if name.lower() in other.lower()]
-    close = list(dict.fromkeys(difflib.get_close_matches(name, names, n=5, cutoff=0.5) + inside))[:5]
+    close = list(dict.fromkeys(inside + difflib.get_close_matches(name, names, n=5, cutoff=0.5)))[:5]
     if close:
         return UsageError(f"unknown {kind} {name!r}: did you mean {', '.join(close)}?")
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
