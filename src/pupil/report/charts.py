@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 STYLE: dict[Any, Any] = {
-    "font.size": 9.5,
+    "font.size": 10,
     "text.color": INK,
     "text.parse_math": False,
     "axes.edgecolor": INK,
@@ -34,14 +34,14 @@ STYLE: dict[Any, Any] = {
     "grid.linewidth": 0.6,
     "axes.axisbelow": True,
 }
-WIDTH = 7.6
+WIDTH = 10.4
 
 
 def score_chart(curves: Sequence[Curve], metric: str) -> str:
     """The score of every model during training: the mean over its seeds as a line, their range as a band.
 
-    Every line carries its name and its last mean at its end. The axis leaves out what is below the first eighth of
-    training, where all curves rise steeply; after it, nothing is cut off.
+    Every line carries its name and its last mean at its end. The axis leaves out what lies below the first quarter
+    of training, where all curves rise steeply; after it, nothing is cut off.
 
     Args:
         curves: one a model, in the order of the table.
@@ -51,8 +51,8 @@ def score_chart(curves: Sequence[Curve], metric: str) -> str:
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 3.9))
-        axes = figure.add_axes((0.045, 0.115, 0.755, 0.8))
+        figure = Figure(figsize=(WIDTH, 4.7))
+        axes = figure.add_axes((0.035, 0.105, 0.8, 0.82))
         lines = [_draw(axes, curve) for curve in curves]
         low = min((line.min() for line in lines), default=0.0)
         high = max((line.max() for line in lines), default=100.0)
@@ -60,14 +60,14 @@ def score_chart(curves: Sequence[Curve], metric: str) -> str:
         axes.set_xlim(left=0)
         axes.set_ylim(low - margin, high + margin)
         axes.set_xlabel("step")
-        axes.set_title(f"{metric} in points", loc="left", fontsize=9.5)
+        axes.set_title(f"{metric} in points", loc="left", fontsize=10)
         axes.grid(axis="y")
         _name(axes, curves, [float(line[-1]) for line in lines])
         return inline_svg(figure, "scores", f"{metric} during training, a line for each model")
 
 
 def _draw(axes: Axes, curve: Curve) -> np.ndarray:
-    """Draw one model; return what the axis must show: its points after the first eighth, the last mean at the end."""
+    """Draw one model; return what the axis must show: its points after the first quarter, the last mean at the end."""
     if curve.level is not None:
         level = 100 * curve.level
         axes.axhline(level, color=curve.colour, linewidth=1.2, linestyle=(0, (1, 2.5)))
@@ -79,13 +79,13 @@ def _draw(axes: Axes, curve: Curve) -> np.ndarray:
         axes.fill_between(steps, values.min(axis=0), values.max(axis=0), color=curve.colour, alpha=0.14, linewidth=0)
     axes.plot(steps, mean, color=curve.colour, linewidth=2.4 if curve.strong else 1.4, solid_capstyle="round")
     axes.plot(steps[-1:], mean[-1:], marker="o", markersize=5.5 if curve.strong else 4, color=curve.colour)
-    return np.append(values[:, steps >= steps[-1] / 8], mean[-1])
+    return np.append(values[:, steps >= steps[-1] / 4], mean[-1])
 
 
 def _name(axes: Axes, curves: Sequence[Curve], ends: Sequence[float]) -> None:
     """Write the names in the right margin, each as near to its line's end as the others let it."""
     low, high = axes.get_ylim()
-    for height, curve, end in zip(spread_out(ends, gap=0.058 * (high - low)), curves, ends, strict=True):
+    for height, curve, end in zip(spread_out(ends, gap=0.056 * (high - low)), curves, ends, strict=True):
         axes.text(
             1.02,
             height,
@@ -109,18 +109,18 @@ def term_chart(rows: LogRows) -> str:
     series = terms(rows)
     columns = 3
     lines = max(1, -(-len(series) // columns))
-    height = 1.8 * lines
+    height = 2.2 * lines
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, height))
         panels = figure.subplots(lines, columns, squeeze=False).flatten()
-        figure.subplots_adjust(0.045, 0.3 / height, 0.985, 1 - 0.28 / height, wspace=0.22, hspace=0.55)
+        figure.subplots_adjust(0.04, 0.3 / height, 0.99, 1 - 0.3 / height, wspace=0.18, hspace=0.45)
         for panel in panels[len(series) :]:
             panel.set_axis_off()
         for panel, (name, values) in zip(panels, series.items(), strict=False):
             steps, heights = np.array(values, np.float64).T
             panel.plot(steps, heights, color=ACCENT, linewidth=0.7, alpha=0.35)
             panel.plot(steps, smooth(heights), color=ACCENT, linewidth=1.8)
-            panel.set_title(name, loc="left", fontsize=9.5)
+            panel.set_title(name, loc="left", fontsize=10)
             panel.set_xlim(left=0)
             panel.locator_params(nbins=4)
             panel.grid(axis="y")

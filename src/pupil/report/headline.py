@@ -24,8 +24,9 @@ def headline(table: Table) -> str:
     if not gain.startswith("+"):
         return f"No gain: {row.label} is at {gain} points against the student alone"
     sentence = f"{row.label}: {gain} points over the student alone"
-    uncertain = row.gain.spread is not None and row.gain.mean <= row.gain.spread
-    return f"{sentence}, within the spread of the seeds" if uncertain else sentence
+    if row.gain.count == 1:
+        return f"{sentence}, with one seed"
+    return sentence if row.gain.is_clear else f"{sentence}, within the spread of the seeds"
 
 
 def evidence(table: Table) -> list[str]:
@@ -64,13 +65,11 @@ def facts(table: Table) -> list[tuple[str, str]]:
     teacher = teachers[0]
     found.append((points(teacher.value.mean), f"{table.metric} of the teacher"))
     smaller = teacher.parameters / max(row.parameters, 1)
-    found.append(
-        (f"{plain(smaller)}×", f"smaller: {amount(row.parameters)} parameters for {amount(teacher.parameters)}")
-    )
+    found.append((_times(smaller), f"smaller: {amount(row.parameters)} parameters for {amount(teacher.parameters)}"))
     if row.milliseconds and teacher.milliseconds:
         faster = teacher.milliseconds / row.milliseconds
         times = f"{plain(row.milliseconds)} ms an image for {plain(teacher.milliseconds)} ms"
-        found.append((f"{plain(faster)}×", f"faster: {times}"))
+        found.append((_times(faster), f"faster: {times}"))
     return found
 
 
@@ -89,7 +88,12 @@ def _score(row: Row, table: Table) -> str:
     return f"{row.value.points()} {table.metric}"
 
 
+def _times(ratio: float) -> str:
+    return f"{ratio:.0f}×" if ratio >= 10 else f"{ratio:.1f}×"
+
+
 def _seeds(gain: Measure, ahead: int) -> str:
     if gain.spread is None:
         return "One seed: a hint, not a result."
-    return f"Mean of {gain.count} paired seeds, {ahead} of them ahead; spread {points(gain.spread)}."
+    agreeing = "all" if ahead == gain.count else str(ahead)
+    return f"Mean of {gain.count} paired seeds, {agreeing} of them ahead; spread {points(gain.spread)}."

@@ -31,6 +31,11 @@ class Measure:
         values = list(values)
         return cls(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values))
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether the mean is farther from zero than the spread; never with a single seed."""
+        return self.spread is not None and abs(self.mean) > self.spread
+
     def points(self, *, signed: bool = False) -> str:
         """In points (hundredths), with one decimal, and the spread where there is one."""
         mean = points(self.mean, signed=signed)

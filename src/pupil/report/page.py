@@ -13,9 +13,9 @@ from pupil.report.charts import score_chart, term_chart
 from pupil.report.colours import as_variable, dark_variables, row_colours
 from pupil.report.curves import Curve, LogRows, scores, terms
 from pupil.report.headline import evidence, facts, headline
-from pupil.report.numbers import metric_name, points
+from pupil.report.numbers import NOTHING, metric_name, points
 from pupil.report.pictures import data_uri
-from pupil.report.rows import CONTROL, CONTROLS, Row, Summary
+from pupil.report.rows import CONTROL, CONTROLS, Summary
 from pupil.report.table import Table
 
 if TYPE_CHECKING:
@@ -164,21 +164,20 @@ def _classes(table: Table) -> dict[str, Any] | None:
         return None
     alone = next((row for row in shown if row.role == "student" and row.method == CONTROL), None)
     best = table.best if alone is not None else None
+    gains = {key: best.scores[key] - alone.scores[key] for key in keys if best and alone and key in alone.scores}
+    widest = max(map(abs, gains.values()), default=0.0) or 1.0
     return {
         "metric": metric_name(keys[0].partition("/")[0]),
         "labels": [row.label for row in shown],
         "compared": best is not None,
-        "rows": [_class(key, shown, alone, best) for key in keys],
-    }
-
-
-def _class(key: str, shown: Sequence[Row], alone: Row | None, best: Row | None) -> dict[str, Any]:
-    scores = [row.scores.get(key) for row in shown]
-    gain = best.scores[key] - alone.scores[key] if best and alone and key in alone.scores else None
-    return {
-        "name": key.partition("/")[2],
-        "scores": ["-" if score is None else points(score) for score in scores],
-        "gain": "-" if gain is None else points(gain, signed=True),
-        "width": 0 if gain is None else round(min(abs(gain), 0.1) * 500, 1),
-        "ahead": gain is not None and gain > 0,
+        "rows": [
+            {
+                "name": key.partition("/")[2],
+                "scores": [points(row.scores[key]) if key in row.scores else NOTHING for row in shown],
+                "gain": points(gains[key], signed=True) if key in gains else NOTHING,
+                "width": round(50 * abs(gains.get(key, 0.0)) / widest, 1),
+                "ahead": gains.get(key, 0.0) > 0,
+            }
+            for key in keys
+        ],
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pupil.errors import UsageError
@@ -45,3 +47,26 @@ def data_uri(picture: Tensor, widest: int = WIDEST) -> str:
     file = io.BytesIO()
     image.save(file, format="PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def save_picture(path: Path, picture: Tensor) -> None:
+    """Write a picture (3, H, W) of uint8 as a PNG."""
+    from PIL import Image
+
+    Image.fromarray(picture.permute(1, 2, 0).contiguous().cpu().numpy()).save(path)
+
+
+def save_mask(path: Path, ids: Tensor, colours: Sequence[Sequence[int]]) -> None:
+    """Write class ids (H, W) as a PNG whose palette shows each class in its colour.
+
+    Args:
+        path: the file.
+        ids: class ids below 256.
+        colours: (red, green, blue) of each class.
+    """
+    import torch
+    from PIL import Image
+
+    mask = Image.fromarray(ids.to(torch.uint8).cpu().numpy(), mode="P")
+    mask.putpalette([part for colour in colours for part in colour])
+    mask.save(path)
