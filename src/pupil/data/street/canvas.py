@@ -12,6 +12,7 @@ from pupil.data.street.world import BUILDING, LANE_MARK, PAVEMENT, ROAD, SKY, Th
 
 Floats = NDArray[np.float64]
 NEAR = 0.6  # metres: what is nearer is cut away
+SHADOWS = 50.0  # metres: what stands farther away throws none
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,11 @@ def paint(
     polygons = _describe(world, things, corners, lengths, camera)
     numbers = _fill(camera, camera.view(corners), lengths)
 
-    dark = upright * [1.0, 0.0, 1.0]
-    dark[:, 0] += upright[:, 1] * shift[0]
-    dark[:, 2] += upright[:, 1] * shift[1]
-    shade = _fill(camera, camera.view(dark), lengths[len(counts) :])
+    # A shadow is the thing itself, pressed onto the ground along the light.
+    near = [thing.shape for thing in things if thing.along < SHADOWS]
+    height = upright[-sum(len(shape.vertices) for shape in near) :, 1]
+    dark = upright[-len(height) :] + height[:, None] * [shift[0], -1.0, shift[1]]
+    shade = _fill(camera, camera.view(dark), lengths[-sum(len(shape.lengths) for shape in near) :])
     flat = np.isin(polygons.classes, (ROAD, PAVEMENT, LANE_MARK))
     return polygons, numbers, (shade > 0) & flat[numbers]
 

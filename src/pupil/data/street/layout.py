@@ -142,7 +142,8 @@ def _house(world: World, random: Generator, sign: int, near: float, far: float, 
     wall = pick(random, WALL_PAINT)
     palette = (wall, scaled(pick(random, WALL_PAINT[:1] + WALL_PAINT[2:3] + WALL_PAINT[9:]), 0.7))
     gabled = random.random() < 0.45
-    height = random.uniform(4, 8) if gabled else random.uniform(5, 19)
+    # Whole storeys of 3 metres, and a little wall over the last window.
+    height = 3.0 * int(random.uniform(1, 3) if gabled else random.uniform(2, 7)) + 0.9
     deep, pieces = random.uniform(7, 11), max(1, round((far - near) / 5))
     step = (far - near) / pieces
     columns = int(random.uniform(1, 4)) + (SHOP if random.random() < 0.3 else 0)
@@ -182,7 +183,7 @@ def _tree(
 
 def _side_street(world: World, random: Generator, sign: int, crossing: float) -> None:
     palette = (pick(random, WALL_PAINT), (0.3, 0.25, 0.22))
-    size = (8.0, random.uniform(5, 14), 16.0)
+    size = (8.0, 3.0 * int(random.uniform(2, 5)) + 0.9, 16.0)
     world.stand(shapes.FACADE, crossing - 4, sign * 42.0, size, palette, BUILDING, key=crossing + 10, windows=5)
 
 
@@ -266,7 +267,7 @@ def _far_end(world: World, random: Generator) -> None:
         place = (left + width / 2, z + random.uniform(6, 12), 0.0)
         if random.random() < 0.5:
             palette, kind, class_id = (pick(random, WALL_PAINT),), shapes.END_WALL, BUILDING
-            size = (width, random.uniform(6, 20), 1.0)
+            size = (width, 3.0 * int(random.uniform(2, 7)) + 0.9, 1.0)
         else:
             leaf = pick(random, LEAVES)
             palette, kind, class_id = (leaf, scaled(leaf, 0.8), leaf), shapes.HEDGE, TREE

@@ -31,8 +31,9 @@ class Weather:
         visibility: metres at which a thing has faded to 1 / e into the horizon's colour.
         shade: what remains of the light in a shadow.
         noise, blur: of the sensor; blur in 1 / 64 of the image's height.
-        rain: streaks a thousandth of the image.
+        rain: how many streaks cross the image.
         gain, gamma: of the sensor; gain for each colour.
+        lamps: whether the lights of cars are on.
     """
 
     condition: str
@@ -46,7 +47,7 @@ class Weather:
     shade: float
     noise: float
     blur: float
-    rain: float
+    rain: int
     gain: Vector
     gamma: float
     lamps: bool
@@ -82,7 +83,7 @@ def draw_weather(random: Generator) -> Weather:
         "rain": ((0.02, 0.02, 0.02), (0.72, 0.75, 0.79), (0.48, 0.52, 0.57), (0.62, 0.66, 0.70)),
         "fog": ((0.03, 0.03, 0.03), (0.80, 0.81, 0.83), (grey * 0.96, grey * 0.97, grey), (grey, grey, grey)),
         "dusk": ((0.66, 0.42, 0.26), (0.52, 0.46, 0.50), (0.30, 0.32, 0.54), (0.94, 0.62, 0.42)),
-        "night": ((0.02, 0.02, 0.03), (0.20, 0.21, 0.28), (0.03, 0.04, 0.09), (0.13, 0.13, 0.19)),
+        "night": ((0.02, 0.02, 0.03), (0.29, 0.30, 0.38), (0.04, 0.05, 0.11), (0.15, 0.15, 0.21)),
     }
     direct, ambient, zenith, horizon = skies[condition]
     far = {"fog": random.uniform(18, 55), "rain": random.uniform(70, 160), "night": 200.0}
@@ -100,9 +101,9 @@ def draw_weather(random: Generator) -> Weather:
         shade=random.uniform(0.45, 0.65) if condition == "clear" else 0.75,
         noise=random.uniform(0.01, 0.035) * (1.5 if condition in ("night", "dusk") else 1.0),
         blur=random.uniform(0.0, 0.55),
-        rain=random.uniform(6, 18) if condition == "rain" else 0.0,
+        rain=int(random.uniform(50, 140)) if condition == "rain" else 0,
         gain=(float(cast[0]), float(cast[1]), float(cast[2])),
-        gamma=random.uniform(0.85, 1.2),
+        gamma=random.uniform(0.8, 1.1),
         lamps=condition in ("dusk", "night", "rain"),
     )
 
@@ -248,7 +249,7 @@ def _blur(image: Image, radius: float) -> Image:
 def _streaks(image: Image, weather: Weather, random: Generator) -> None:
     """Slanted, half transparent streaks of rain."""
     _, height, width = image.shape
-    count = int(weather.rain * 8)
+    count = weather.rain
     top, left = random.random(count) * height, random.random(count) * width
     length = (0.05 + 0.08 * random.random(count)) * height
     steps = np.linspace(0, 1, 2 + height // 8)
