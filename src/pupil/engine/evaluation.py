@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from pupil.data.batches import in_order
-from pupil.data.views import Source, Views
+from pupil.data.views import Source, Views, collate
 from pupil.tasks.task import Task
 
 
@@ -28,8 +27,7 @@ def evaluate(
 ) -> dict[str, float]:
     """The task's metrics of a network on every item of a data set, and its speed.
 
-    The network runs in evaluation mode and gets its training flags back. Images may differ in size; those of one
-    size share a batch.
+    The network runs in evaluation mode and gets its training flags back. Images may differ in size.
 
     Returns:
         The metrics by name, and "milliseconds_per_image" (prediction alone, loading excluded).
@@ -42,11 +40,11 @@ def evaluate(
         Views(dataset),
         batch_sampler=in_order(len(dataset), batch_size),
         num_workers=workers,
-        collate_fn=_as_list,
+        collate_fn=collate,
     )
     try:
-        for items in loader:
-            for images, targets in _stacks(items):
+        for batch, labels, _ in loader:
+            for images, targets in _alike(batch, labels):
                 start = time.perf_counter()
                 prediction = task.predict(model, images.to(device))
                 _wait_for(device)
@@ -59,15 +57,12 @@ def evaluate(
     return {**scores.compute(), "milliseconds_per_image": 1e3 * seconds / count}
 
 
-def _as_list(items: Sequence[Any]) -> Sequence[Any]:
-    return items
-
-
-def _stacks(items: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Neighbours of one size, stacked."""
-    for _, group in groupby(items, key=lambda item: (item[0].shape, item[1].shape)):
-        images, targets, _ = zip(*group, strict=True)
-        yield torch.stack(images), torch.stack(targets)
+def _alike(images: Any, targets: Any) -> Iterator[tuple[Tensor, Tensor]]:
+    """A batch of one size as it is, a batch of several sizes image by image."""
+    if isinstance(images, Tensor) and isinstance(targets, Tensor):
+        yield images, targets
+    else:
+        yield from ((image[None], target[None]) for image, target in zip(images, targets, strict=True))
 
 
 def _wait_for(device: torch.device | str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +13,12 @@ from pupil.recipes.options import Segmentation
 from pupil.run import Run, write_json
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from pupil.data.segmentation import SegmentationData
-
-    Datasets = tuple[SegmentationData, SegmentationData]
+    from pupil.recipes.trained import Trained
 
 SECONDS = "none-seconds"
 Train = Callable[[Segmentation], Run]
+Row = tuple[dict[str, Any], Run]
 
 
 def compare(
@@ -32,7 +30,7 @@ def compare(
     seeds: Sequence[int],
     train: Train,
     equal_seconds: str | None = None,
-) -> list[tuple[dict[str, Any], Run]]:
+) -> list[Row]:
     """Train a teacher, then the student by every method from every seed; runs that are there already are kept.
 
     Args:
@@ -83,29 +81,29 @@ def clear(out: str | Path, *, overwrite: bool) -> None:
     shutil.rmtree(out)
 
 
-def same_scenes(
-    rows: Sequence[tuple[Mapping[str, Any], Run]], data: SegmentationData, count: int = 4
-) -> list[dict[str, Tensor]]:
-    """Pictures of the same scenes through each model of the first seed: image, labels, then every prediction."""
-    import torch
-
-    from pupil.data.views import Views
+def write_comparison(
+    out: str | Path, rows: Sequence[Row], data: SegmentationData, *, title: str, lead: str, commands: Sequence[str]
+) -> None:
+    """Write report.html: table, curves, and the same scenes through each model of the first seed."""
+    from pupil.recipes.pictures import same_scenes
     from pupil.recipes.trained import load_trained
+    from pupil.report.page import write_report
 
-    first: dict[str, Run] = {}
+    first: dict[str, Trained] = {}
     for summary, run in rows:
-        first.setdefault("teacher" if summary["role"] == "teacher" else summary["method"], run)
-    views, scenes = Views(data), []
-    for index in range(0, len(data), max(1, len(data) // count)):
-        if len(scenes) < count:
-            image, target, _ = views[index, 0]
-            scenes.append((image, target, {"image": (image * 255).to(torch.uint8)}))
-    for name, run in first.items():
-        trained = load_trained(run.folder)
-        for image, target, pictures in scenes:
-            pictures.setdefault("labels", trained.task.draw(image, target))
-            pictures[name] = trained.task.draw(image, trained.task.predict(trained.model, image[None])[0])
-    return [pictures for _, _, pictures in scenes]
+        name = "teacher" if summary["role"] == "teacher" else summary["method"]
+        if name not in first:
+            first[name] = load_trained(run.folder)
+    write_report(
+        Path(out) / "report.html",
+        title=title,
+        lead=lead,
+        summaries=[summary for summary, _ in rows],
+        curves=[run.metrics for _, run in rows],
+        pictures=same_scenes(data, first["teacher"].task, {name: each.model for name, each in first.items()}),
+        legend=dict(zip(data.classes, data.colours, strict=True)),
+        commands=commands,
+    )
 
 
 def _kept_or_trained(folder: Path, options: Segmentation, train: Train) -> Run:
@@ -134,5 +132,5 @@ def _summary(run: Run, **entries: Any) -> dict[str, Any]:
 
 def _equal_steps(out: Path, seed: int, method: str, steps: int) -> int:
     """As many steps of the control as fit into the seconds that a method took."""
-    seconds = {name: _summary(Run(out / f"{name}-{seed}"))["seconds"] for name in ("none", method)}
-    return max(steps, round(steps * seconds[method] / seconds["none"]))
+    none, other = (float(_summary(Run(out / f"{name}-{seed}"))["seconds"]) for name in ("none", method))
+    return max(steps, round(steps * other / none))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from pathlib import Path
 
 from pupil.errors import UsageError
 from pupil.recipes.options import Segmentation
@@ -32,9 +31,8 @@ def demo(*, seeds: str = "0 1 2", out: str = "runs/demo", overwrite: bool = Fals
     from rich.console import Console
 
     from pupil.data.segmentation import segmentation_data
-    from pupil.recipes.comparison import clear, compare, same_scenes
+    from pupil.recipes.comparison import clear, compare, write_comparison
     from pupil.recipes.segmentation import segmentation
-    from pupil.report.page import write_report
     from pupil.report.table import Table
 
     clear(out, overwrite=overwrite)
@@ -51,18 +49,15 @@ def demo(*, seeds: str = "0 1 2", out: str = "runs/demo", overwrite: bool = Fals
         train=lambda options: segmentation(options, (train, val)),
         equal_seconds="aicsd",
     )
-    summaries = [summary for summary, _ in rows]
-    write_report(
-        Path(out) / "report.html",
+    write_comparison(
+        out,
+        rows,
+        val,
         title="Drawn street scenes",
         lead="...",
-        summaries=summaries,
-        curves=[run.metrics for _, run in rows],
-        pictures=same_scenes(rows, val),
-        legend=dict(zip(val.classes, val.colours, strict=True)),
         commands=[f'pupil demo --seeds "{" ".join(map(str, numbers))}"'],
     )
-    Console().print(Table(summaries).to_rich())
+    Console().print(Table([summary for summary, _ in rows]).to_rich())
     print(f"{time.perf_counter() - start:.0f} s  {out}/report.html  {out}/summary.json")
 
 

@@ -90,7 +90,8 @@ def predict_images(
     for place in (masks, overlays):
         place.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, image in files:
+    for index in range(len(files)):
+        name, image = files[index]
         pixels = image.to(torch.float32) / 255
         ids = trained.task.predict(trained.model, pixels[None])[0]
         save_mask(masks / f"{name}.png", ids, trained.record["colours"])

@@ -112,6 +112,8 @@ def train(material: Material, options: Training) -> Run:
         print(f"teacher {options.teacher}: {task.metric} {value:.4f} on this validation set")
         run.update(teacher={**_teacher_record(options, teacher), "value": value})
     run.finish(_summary(material, options, run, student, trainer.fit()))
+    networks = {"teacher": teacher, options.method: student} if run.record["teacher"] else {options.method: student}
+    _report(material, run, {name: network for name, network in networks.items() if network is not None})
     return run
 
 
@@ -139,6 +141,22 @@ def load_teacher(options: Training, task: Task) -> nn.Module | None:
                 "name the same classes in the same order"
             )
     return load_model(options.teacher, len(task.classes), trust=options.trust)
+
+
+def _report(material: Material, run: Run, networks: Mapping[str, nn.Module]) -> None:
+    from pupil.recipes.pictures import same_scenes
+    from pupil.report.page import write_report
+
+    write_report(
+        run.folder / "report.html",
+        title=f"{material.recipe}: {run.record['options']['method']}",
+        lead=f"{run.record['options']['student']} on {run.record['options']['data']}, one seed.",
+        summaries=[run.summary or {}],
+        curves=[run.metrics],
+        pictures=same_scenes(material.val, material.task, networks),
+        legend=dict(zip(material.task.classes, material.record["colours"], strict=True)),
+        commands=[f"pupil evaluate {run.folder}", f"pupil predict {run.folder} IMAGES --out DIR"],
+    )
 
 
 def _record(material: Material, options: Training, student: nn.Module) -> dict[str, Any]:

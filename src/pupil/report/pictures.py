@@ -67,6 +67,6 @@ def save_mask(path: Path, ids: Tensor, colours: Sequence[Sequence[int]]) -> None
     import torch
     from PIL import Image
 
-    mask = Image.fromarray(ids.to(torch.uint8).cpu().numpy(), mode="P")
+    mask = Image.fromarray(ids.to(torch.uint8).cpu().numpy())
     mask.putpalette([part for colour in colours for part in colour])
     mask.save(path)

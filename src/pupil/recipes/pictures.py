@@ -1,0 +1,39 @@
+"""The same scenes through several networks, for reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from pupil.data.views import Source
+    from pupil.tasks.task import Task
+
+
+def same_scenes(
+    data: Source, task: Task, networks: Mapping[str, nn.Module], *, count: int = 4
+) -> list[dict[str, Tensor]]:
+    """Pictures of a few scenes, evenly spread over the data: image, labels, then what each network sees.
+
+    Args:
+        data: map-style data set of (image, target).
+        task: predicts and draws.
+        networks: by the name that stands over their pictures.
+        count: number of scenes.
+    """
+    import torch
+
+    from pupil.data.views import Views
+
+    views, scenes = Views(data), []
+    for index in range(0, len(data), -(-len(data) // count)):
+        image, target, _ = views[index, 0]
+        pictures = {"image": (image * 255).to(torch.uint8), "labels": task.draw(image, target)}
+        for name, network in networks.items():
+            device = next(network.parameters()).device
+            ids = task.predict(network.eval(), image[None].to(device))[0]
+            pictures[name] = task.draw(image, ids.cpu())
+        scenes.append(pictures)
+    return scenes
