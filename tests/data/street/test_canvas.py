@@ -26,11 +26,10 @@ def test_nearer_polygons_cover_farther_ones(seed: int) -> None:
     nearest, owner = np.zeros(numbers.shape), np.zeros(numbers.shape, int)
     for number, (start, length) in enumerate(zip(starts, lengths, strict=True), start=1):
         covered = canvas._fill(CAMERA, view[start : start + length], np.array([length])) > 0
-        a, b, c = polygons.planes[:, number]
-        inverse = a * column + b * row + c
+        inverse = polygons.inverse_depth(np.full_like(numbers, number), row, column)
         nearer = covered & (inverse > nearest + 1e-9)
         nearest[nearer], owner[nearer] = inverse[nearer], number
-    painted = polygons.planes[0][numbers] * column + polygons.planes[1][numbers] * row + polygons.planes[2][numbers]
+    painted = polygons.inverse_depth(numbers, row, column)
     hidden = (nearest > 1.05 * painted) & (polygons.classes[owner] != polygons.classes[numbers])
     assert len(np.unique(owner)) > 50
     # A crown is a flat disc here and may reach a little into a wall; nothing else may be out of order.

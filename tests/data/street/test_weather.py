@@ -41,14 +41,14 @@ def test_night_is_darker_than_day() -> None:
 def test_fog_takes_far_things_to_the_horizon_and_leaves_near_ones() -> None:
     clear = replace(some("overcast"), visibility=1e6)
     foggy = replace(clear, visibility=20.0)
-    far = np.isin(SCENE[1], np.arange(len(SCENE[0].classes))[SCENE[0].planes[2] != 0]) & (SCENE[1] > 0)
+    far = SCENE[1] > 0
     haze = np.array(clear.horizon)[:, None, None]
     before, after = np.abs(lit(clear) - haze), np.abs(lit(foggy) - haze)
     assert (after <= before + 1e-5)[:, far].all()
     row, column = np.indices(SCENE[1].shape) + 0.5
-    inverse = sum(plane[SCENE[1]] * place for plane, place in zip(SCENE[0].planes, (column, row, 1.0), strict=True))
-    share = (after / np.maximum(before, 1e-6))[:, (before.min(axis=0) > 0.05) & (SCENE[1] > 0)]
-    depth = 1 / inverse[(before.min(axis=0) > 0.05) & (SCENE[1] > 0)]
+    told = (before.min(axis=0) > 0.05) & (SCENE[1] > 0)
+    share = (after / np.maximum(before, 1e-6))[:, told]
+    depth = 1 / SCENE[0].inverse_depth(SCENE[1], row, column)[told]
     np.testing.assert_allclose(share[0], np.exp(-depth / 20), atol=0.01)
 
 

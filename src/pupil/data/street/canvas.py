@@ -12,6 +12,7 @@ from pupil.data.street.world import BUILDING, LANE_MARK, PAVEMENT, ROAD, SKY, Th
 
 Floats = NDArray[np.float64]
 NEAR = 0.6  # metres: what is nearer is cut away
+FAR = 300.0  # metres: no depth is greater
 SHADOWS = 50.0  # metres: what stands farther away throws none
 
 
@@ -20,8 +21,9 @@ class Polygons:
     """What the painter knows of each polygon; number 0 is the sky.
 
     Shape:
-        colours (3, Q), classes, instances, glow, windows (Q,), planes (3, Q) for inverse depth, normals (3, Q) towards
-        the camera, walls (Q, 4): x and z of the first corner, and the first edge over its squared length.
+        colours (3, Q), classes, instances, glow, windows (Q,), planes (3, Q) for inverse depth, reach (2, Q) its
+        least and greatest value, normals (3, Q) towards the camera, walls (Q, 4): x and z of the first corner, and
+        the first edge over its squared length.
     """
 
     colours: NDArray[np.float32]
@@ -30,8 +32,18 @@ class Polygons:
     glow: NDArray[np.bool_]
     windows: NDArray[np.int32]
     planes: Floats
+    reach: Floats
     normals: Floats
     walls: Floats
+
+    def inverse_depth(self, numbers: NDArray[np.int32], row: Floats, column: Floats) -> Floats:
+        """One over the depth of each polygon in its place, 0 for the sky.
+
+        The samples along an outline may lie just outside the polygon, where a plane seen from its edge runs off to any
+        depth; so no value leaves the range of the polygon's own corners.
+        """
+        plane = self.planes[0][numbers] * column + self.planes[1][numbers] * row + self.planes[2][numbers]
+        return np.asarray(np.clip(plane, self.reach[0][numbers], self.reach[1][numbers]))
 
 
 def paint(
@@ -95,7 +107,7 @@ def _fill(camera: Camera, view: Floats, lengths: NDArray[np.int64]) -> NDArray[n
     inside = np.concatenate([reach - view[:, :2], reach + view[:, :2], view[:, 2:] - NEAR], axis=1)
     seen = (np.maximum.reduceat(inside, starts) > 0).all(axis=1)
     extent = np.maximum.reduceat(pixels, starts) - np.minimum.reduceat(pixels, starts)
-    seen &= cut | (extent > 0.3).all(axis=1)
+    seen &= cut | (extent > 0.6).all(axis=1)
     flat = (pixels - 0.5).ravel().tolist()  # Pillow's samples sit on whole numbers
     canvas = Image.new("I", (width, height), 0)
     pen = ImageDraw.Draw(canvas)
@@ -126,7 +138,12 @@ def _describe(
 ) -> Polygons:
     starts = np.cumsum(lengths) - lengths
     thirds = np.stack([starts, starts + lengths // 3, starts + 2 * lengths // 3], axis=1)
-    view = camera.view(corners)[thirds]
+    view = camera.view(corners)
+    depth = np.maximum(view[:, 2], NEAR)
+    reach = 1 / np.stack([np.maximum.reduceat(depth, starts), np.minimum.reduceat(depth, starts)])
+    # The ground goes on beside each strip, so there the plane itself is right.
+    reach[:, : len(world.ground)] = [[1 / FAR], [1 / NEAR]]
+    view = view[thirds]
     normals = np.cross(view[:, 1] - view[:, 0], view[:, 2] - view[:, 0])
     facing = np.sign((normals * view[:, 0]).sum(axis=1, keepdims=True))
     normals = -facing * normals / np.linalg.norm(normals, axis=1, keepdims=True)
@@ -153,6 +170,7 @@ def _describe(
         np.array(glow),
         np.array(windows, np.int32),
         np.concatenate([np.zeros((1, 3)), camera.inverse_depth(view)]).T,
+        np.concatenate([np.zeros((2, 1)), reach], axis=1),
         np.concatenate([np.zeros((1, 3)), normals]).T,
         np.concatenate([np.zeros((1, 4)), walls]),
     )

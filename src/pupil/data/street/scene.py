@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pupil.data.street import canvas, weather
 from pupil.data.street.camera import Camera
+from pupil.data.street.canvas import Polygons
 from pupil.data.street.layout import build
 from pupil.data.street.world import CAR, PERSON, SIGN, World
 from pupil.errors import UsageError
@@ -104,7 +105,7 @@ def draw_scene(seed: int, size: tuple[int, int] = (64, 96)) -> Scene:
         boxes,
         labels,
         instances,
-        _depth(polygons.planes, visible),
+        _depth(polygons, visible),
         lanes,
         np.array([len(lane) > 0 for lane in lanes]),
         camera,
@@ -118,11 +119,12 @@ def _tent(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(rows[:, :, 1::2] / 2 + (rows[:, :, :-1:2] + rows[:, :, 2::2]) / 4, np.float32)
 
 
-def _depth(planes: NDArray[np.float64], visible: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Depth at the pixel centres from the planes, which count in samples of the canvas."""
+def _depth(polygons: Polygons, visible: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Depth at the pixel centres, every other sample of the canvas; 0 in the sky."""
     row, column = 2 * np.indices(visible.shape) + 1.5
-    inverse = planes[0][visible] * column + planes[1][visible] * row + planes[2][visible]
-    return np.where(visible == 0, 0, 1 / np.where(visible == 0, 1, np.maximum(inverse, 1e-3))).astype(np.float32)
+    sky = visible == 0
+    inverse = np.where(sky, 1, polygons.inverse_depth(visible, row, column))
+    return np.where(sky, 0, 1 / inverse).astype(np.float32)
 
 
 def _boxes(

@@ -128,14 +128,11 @@ def light(
 ) -> Image:
     """The picture of a painted canvas before the lens. Shape: (3, H, W), about 0 to 1."""
     height, width = numbers.shape
-    row = np.arange(height, dtype=np.float32)[:, None] + 0.5
-    column = np.arange(width, dtype=np.float32)[None] + 0.5
-    planes = polygons.planes.astype(np.float32)
-    inverse = planes[0][numbers] * column + planes[1][numbers] * row + planes[2][numbers]
+    row, column = np.arange(height)[:, None] + np.float64(0.5), np.arange(width)[None] + np.float64(0.5)
     sky = numbers == 0
-    depth = 1 / np.where(sky, 1, np.maximum(inverse, 1e-3))
-    across = (column - width / 2) / camera.focal
-    down = (row - height / 2) / camera.focal
+    depth = (1 / np.where(sky, 1, polygons.inverse_depth(numbers, row, column))).astype(np.float32)
+    across = ((column - width / 2) / camera.focal).astype(np.float32)
+    down = ((row - height / 2) / camera.focal).astype(np.float32)
     cosine, sine = math.cos(camera.pitch), math.sin(camera.pitch)
     x = across * depth
     up = camera.height - (down * cosine + sine) * depth
