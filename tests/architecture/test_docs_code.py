@@ -1,0 +1,38 @@
+"""What readers copy runs: every example, and every python block of the README and the docs.
+
+The blocks of one document are run in order as one script, in a folder that holds a miniature data set `data`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from architecture.documents import ROOT, scripts
+from data.miniature import write_split
+
+SCRIPTS = scripts()
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for split in ("train", "val"):
+        write_split(tmp_path / "data", split, size=(64, 96))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("workplace")
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_runs(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with torch.random.fork_rng():
+        exec(compile(SCRIPTS[name], ROOT / name, "exec", dont_inherit=True), {"__name__": "__main__"})
+    if name.startswith("examples"):
+        assert capsys.readouterr().out, "an example shows what it did"
+
+
+def test_every_example_was_visited() -> None:
+    examples = [name for name in SCRIPTS if name.startswith("examples")]
+    assert len(examples) >= 3
+    assert all(len(SCRIPTS[name].splitlines()) < 50 for name in examples)
