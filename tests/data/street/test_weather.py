@@ -35,7 +35,7 @@ def test_every_condition_gives_a_readable_picture() -> None:
 
 
 def test_night_is_darker_than_day() -> None:
-    assert lit(some("night")).mean() < 0.5 * lit(some("overcast")).mean()
+    assert lit(some("night")).mean() < 0.6 * lit(some("overcast")).mean()
 
 
 def test_fog_takes_far_things_to_the_horizon_and_leaves_near_ones() -> None:

@@ -201,11 +201,13 @@ def _pavement(world: World, random: Generator, sign: int, crossing: float | None
             if free(along):
                 _tree(world, random, along, kerb + sign * 0.8, random.uniform(3.5, 7))
     for _ in range(int(random.uniform(1, 4))):
-        along = random.uniform(6, 22) if random.random() < 0.7 else random.uniform(22, 55)
+        along = random.uniform(6, 14) if random.random() < 0.7 else random.uniform(14, 50)
         _sign(world, random, along, kerb + sign * random.uniform(0.4, 0.7))
-    for _ in range((0, 1, 2, 3, 4, 6)[int(6 * random.random())]):
-        along = random.uniform(5, 18) if random.random() < 0.6 else random.uniform(18, 50)
-        _person(world, random, along, kerb + sign * random.uniform(0.6, width - 0.4))
+    for _ in range((0, 1, 2, 3, 5, 7)[int(6 * random.random())]):
+        along = random.uniform(5, 12) if random.random() < 0.7 else random.uniform(12, 45)
+        # Some have stepped off the kerb to cross.
+        nearest = -2.5 if random.random() < 0.35 else 0.6
+        _person(world, random, along, kerb + sign * random.uniform(nearest, width - 0.4))
     parking = road.lines[-1] + 1.2 if sign > 0 else road.lines[0] - 1.2
     if abs(kerb - parking) > 0.8 and random.random() < 0.85:
         along = random.uniform(4.5, 14)
@@ -227,7 +229,7 @@ def _sign(world: World, random: Generator, along: float, across: float) -> None:
         kind, glow = shapes.TRAFFIC_LIGHT, 1 << (shapes.RED + lit)
     else:
         palette = (pole, *SIGN_PAINT[int(len(SIGN_PAINT) * random.random())])
-        size = (random.uniform(0.7, 0.95), height, 1.0)
+        size = (random.uniform(0.9, 1.3), height, 1.0)
         kind, glow = shapes.SIGNS[int(len(shapes.SIGNS) * random.random())], 0
     world.stand(kind, along, across, size, palette, SIGN, facing=True, instance=True, glow=glow)
 
