@@ -14,7 +14,7 @@ from pupil.losses.icsd import Variant
 pytestmark = pytest.mark.xdist_group("golden_icsd")
 
 GOLDEN = golden("icsd")
-RUNS = [tuple(run.values()) for run in GOLDEN.matches(r"(?P<case>[^_]+)_(?P<variant>\w+)_loss_f64")]
+RUNS = [tuple(run.values()) for run in GOLDEN.matches(r"(?P<case>[^_]+)_(?P<variant>.+)_loss_f64")]
 SIMILARITIES = [
     tuple(run.values()) for run in GOLDEN.matches(r"(?P<case>[^_]+)_(?P<variant>\w+)_ics_(?P<who>student|teacher)")
 ]

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.xdist_group("golden_structkd_pixel")
 GOLDEN = golden("structkd_pixel")
 RUNS = [
     (run["case"], run["variant"])
-    for run in GOLDEN.matches(r"(?P<case>[^_]+)_(?P<variant>\w+)_loss_f64")
+    for run in GOLDEN.matches(r"(?P<case>[^_]+)_(?P<variant>.+)_loss_f64")
     if run["variant"] != "task"
 ]
 

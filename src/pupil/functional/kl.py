@@ -34,8 +34,8 @@ def kl_divergence(student: Tensor, teacher: Tensor, *, dim: int, temperature: fl
         >>> kl_divergence(torch.tensor([[0.0, 0.0]]), torch.tensor([[0.0, 1.0]]), dim=1)
         tensor([0.1109])
     """
-    student, teacher = precise(student), precise(teacher.detach())
-    divergence: Tensor = _KLDivergence.apply(student, teacher, dim, temperature)
+    student = precise(student)
+    divergence: Tensor = _KLDivergence.apply(student, teacher.detach().to(student.dtype), dim, temperature)
     return divergence
 
 
