@@ -292,7 +292,7 @@ def test_a_dry_run_finds_every_shape() -> None:
 
 def test_a_dry_run_leaves_no_trace() -> None:
     model = network()
-    model[1].eval()  # a norm that its owner keeps frozen
+    model[3].eval()  # its owner keeps a part of it in evaluation mode
     flags = [module.training for module in model.modules()]
     before, random = copy.deepcopy(model.state_dict()), torch.get_rng_state()
     dry_run(model, IMAGE, lambda model, image, _: Activations(model(image) + torch.rand(1)))
