@@ -24,3 +24,18 @@ def test_zero_vector_gets_no_gradient():
     unit_vectors(tensor).sum().backward()
     assert tensor.grad[0].any()
     assert not tensor.grad[1].any()
+
+
+def test_gradient_returns_in_the_type_that_came():
+    tensor = torch.randn(3, 100, requires_grad=True)
+    unit = unit_vectors(tensor, dtype=torch.float64)
+    unit[:, 0].sum().backward()
+    assert unit.dtype == torch.float64
+    assert tensor.grad.dtype == torch.float32
+    torch.testing.assert_close(unit.norm(dim=1), torch.ones(3, dtype=torch.float64), rtol=1e-15, atol=0)
+
+
+def test_input_is_left_alone():
+    tensor = torch.full((2, 4), 2.0)
+    assert unit_vectors(tensor).max() == 0.5
+    assert tensor.min() == 2

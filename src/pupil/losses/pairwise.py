@@ -80,8 +80,8 @@ def pairwise_loss(
     unit = unit_vectors if norm_gradient else _units_of_constant_norm
     working = torch.float64 if precise else precision.precise(student).dtype
     with precision.without_autocast(student):
-        own = unit(_nodes(student.to(working), pool, patch))
-        other = unit(_nodes(teacher.detach().to(working), pool, patch))
+        own = unit(_nodes(student, pool, patch, working), dtype=working)
+        other = unit(_nodes(teacher.detach(), pool, patch, working), dtype=working)
         loss = _distance(own, other, affinity) / (len(own) * own.shape[2] ** 2)
     return loss.to(precision.precise(student).dtype)
 
@@ -161,17 +161,18 @@ def _check(pool: Pool, patch: float, affinity: Affinity) -> None:
         )
 
 
-def _nodes(feature: Tensor, pool: Pool, patch: float) -> Tensor:
+def _nodes(feature: Tensor, pool: Pool, patch: float, working: torch.dtype) -> Tensor:
     """The map's patches as (N, C, M); a patch that reaches over the edge counts what lies inside."""
     height, width = (max(1, int(side * patch)) if patch < 1 else int(patch) for side in feature.shape[2:])
     if (height, width) == (1, 1):
         return feature.flatten(2)
     pooling = F.avg_pool2d if pool == "average" else F.max_pool2d
-    pooled: Tensor = pooling(feature, (height, width), ceil_mode=True)
+    pooled: Tensor = pooling(feature.to(working), (height, width), ceil_mode=True)
     return pooled.flatten(2)
 
 
-def _units_of_constant_norm(nodes: Tensor) -> Tensor:
+def _units_of_constant_norm(nodes: Tensor, *, dtype: torch.dtype) -> Tensor:
+    nodes = nodes.to(dtype)
     norm = nodes.detach().square().sum(1, keepdim=True).sqrt()
     # A zero vector stays zero either way; here its gradient, divided by 1e-8 in the authors' code, is zero as well.
     return nodes * torch.where(norm > SHORTEST, (norm + 1e-8).reciprocal(), 0.0)
