@@ -125,7 +125,8 @@ def from_run(folder: Path, classes: int, trust: str | None = None) -> nn.Module:
         raise UsageError(
             f"expected {classes} classes, got {trained} in the run {str(folder)!r}: use data of its classes"
         )
-    model = load_model(spec, classes)
+    # Its first weights are replaced at once: a seed keeps the global generator out of it.
+    model = load_model(spec, classes, seed=0)
     try:
         model.load_state_dict(run.load_weights(), strict=True)
     except RuntimeError as error:

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from pupil.errors import UsageError
+from pupil.models import IMAGENET, PLAIN, Preprocessing, count_parameters, load_model, model_names
+from pupil.models.preprocessing import attach
+from pupil.run import Run
+
+OWN_NETS = """
+from torch import nn
+from pupil.models import Preprocessing, attach
+
+
+def build(num_classes: int, width: int = 8, bias: bool = True) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, width, 1, bias=bias), nn.Conv2d(width, num_classes, 1))
+
+
+def caffe(classes):
+    return attach(nn.Conv2d(3, classes, 1), Preprocessing(scale=255, order="BGR"))
+
+
+def fixed():
+    return nn.Conv2d(3, 2, 1)
+
+
+def no_model(classes):
+    return classes
+"""
+
+
+@pytest.fixture
+def own_nets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a module in the current directory."""
+    (tmp_path / "own_nets_of_a_reader.py").write_text(OWN_NETS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "own_nets_of_a_reader", raising=False)
+    return "own_nets_of_a_reader"
+
+
+def test_own_nets_by_name_with_options() -> None:
+    plain, wide = load_model("pupil:tiny", 5), load_model("pupil:tiny?width=24&aux=true", 5)
+    assert count_parameters(wide) > 3 * count_parameters(plain)
+    assert set(wide(torch.rand(2, 3, 32, 32))) == {"out", "aux"}
+    assert plain.preprocessing == IMAGENET
+
+
+def test_seed_fixes_the_weights_and_leaves_the_generator() -> None:
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    first, second, other = (load_model("pupil:tiny", 5, seed=seed).stem[0].weight for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+    load_model("pupil:tiny", 5)
+    assert not torch.equal(torch.get_rng_state(), before)
+
+
+def test_count_parameters_counts_frozen_ones_and_no_buffers() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2)).requires_grad_(False)
+    assert count_parameters(model) == 3 * 2 + 2 + 2 + 2
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "torchvision:lraspp_mobilenet_v3_large",
+        "torchvision:deeplabv3_mobilenet_v3_large?aux_loss=true&weights=none",
+        "torchvision:fcn_resnet50",
+    ],
+)
+def test_torchvision_networks_run(spec: str) -> None:
+    model = load_model(spec, 7, seed=0).eval()
+    with torch.no_grad():
+        output = model(torch.rand(1, 3, 48, 64))
+    assert output["out"].shape == (1, 7, 48, 64)
+    assert ("aux" in output) == ("aux_loss" in spec)
+    assert model.preprocessing == IMAGENET
+
+
+def test_names_list_both_families() -> None:
+    names = model_names()
+    assert names["pupil"] == ["tiny", "small", "base", "large"]
+    assert "deeplabv3_resnet50" in names["torchvision"]
+    assert "resnet50" not in names["torchvision"]
+
+
+def test_own_code_is_called_with_its_word_for_classes(own_nets: str) -> None:
+    model = load_model(f"{own_nets}:build?width=4&bias=false", 6)
+    assert model(torch.rand(1, 3, 2, 2)).shape == (1, 6, 2, 2)
+    assert model[0].weight.shape[0] == 4
+    assert model[0].bias is None
+    assert model.preprocessing is PLAIN
+    assert load_model(f"{own_nets}:caffe", 6).preprocessing == Preprocessing(scale=255, order="BGR")
+
+
+def test_own_code_that_is_no_model_is_refused(own_nets: str) -> None:
+    with pytest.raises(UsageError, match=r":fixed to take classes or num_classes, got \(\): add the argument"):
+        load_model(f"{own_nets}:fixed", 2)
+    with pytest.raises(UsageError, match=r":no_model to return a torch.nn.Module, got int"):
+        load_model(f"{own_nets}:no_model", 2)
+    with pytest.raises(UsageError, match=r"unknown option of .*:build 'widht': did you mean width"):
+        load_model(f"{own_nets}:build?widht=4", 2)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("pupil:tinny", "unknown model of the family 'pupil' 'tinny': did you mean tiny"),
+        ("pupil:tiny?widht=3", "unknown option of pupil:tiny 'widht': did you mean width"),
+        ("pupil:tiny?width=wide", "expected width to be int or none, got 'wide'"),
+        (
+            "torchvision:deeplabv3_resnet55",
+            "unknown segmentation model of torchvision .* did you mean deeplabv3_resnet50",
+        ),
+        ("torchvision:fcn_resnet50?weights=WHICH", "torchvision:fcn_resnet50 refused its options: "),
+        ("torchvison:fcn_resnet50", "unknown model family 'torchvison': did you mean torchvision"),
+        ("no_such_module_of_mine:build", "no_such_module_of_mine"),
+        ("runs/absent", "expected a model as pupil:NAME, .* or a run folder, got 'runs/absent'"),
+    ],
+)
+def test_mistakes_get_one_line(spec: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        load_model(spec, 5)
+    assert "\n" not in str(caught.value)
+
+
+def test_refuses_no_classes() -> None:
+    with pytest.raises(UsageError, match="expected at least one class, got 0"):
+        load_model("pupil:tiny", 0)
+
+
+def a_run(folder: Path, spec: str, model: nn.Module, classes: int, preprocessing: Preprocessing) -> None:
+    record = {
+        "model": {"spec": spec, "preprocessing": preprocessing.to_json()},
+        "classes": [f"class {index}" for index in range(classes)],
+    }
+    Run.create(folder, record).save_weights(model.state_dict())
+
+
+def test_a_run_gives_back_its_student_and_draws_no_random_number(tmp_path: Path) -> None:
+    student = attach(load_model("pupil:tiny?width=8", 5, seed=1), Preprocessing(divisor=8))
+    a_run(tmp_path / "run", "pupil:tiny?width=8", student, 5, student.preprocessing)
+    before = torch.get_rng_state()
+    loaded = load_model(str(tmp_path / "run"), 5)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert loaded.preprocessing == Preprocessing(divisor=8)
+    for name, value in loaded.state_dict().items():
+        assert torch.equal(value, student.state_dict()[name]), name
+
+
+def test_a_run_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"without run\.json"):
+        load_model(str(tmp_path), 5)
+    student = load_model("pupil:tiny?width=8", 5)
+    a_run(tmp_path / "run", "pupil:tiny?width=8", student, 5, IMAGENET)
+    with pytest.raises(UsageError, match="expected 4 classes, got 5 in the run"):
+        load_model(str(tmp_path / "run"), 4)
+    a_run(tmp_path / "other", "pupil:tiny?width=12", student, 5, IMAGENET)
+    with pytest.raises(UsageError, match=r"expected the weights in .* to fit 'pupil:tiny\?width=12'") as caught:
+        load_model(str(tmp_path / "other"), 5)
+    assert "\n" not in str(caught.value)
+
+
+def test_code_that_only_a_run_names_is_imported_when_it_is_repeated(tmp_path: Path, own_nets: str) -> None:
+    spec = f"{own_nets}:build"
+    a_run(tmp_path / "run", spec, load_model(spec, 5), 5, PLAIN)
+    sys.modules.pop(own_nets)
+    with pytest.raises(UsageError, match=f"names code, '{spec}', not run unasked"):
+        load_model(str(tmp_path / "run"), 5)
+    assert own_nets not in sys.modules
+    assert isinstance(load_model(str(tmp_path / "run"), 5, trust=spec), nn.Sequential)
