@@ -46,9 +46,10 @@ class Row:
 
 
 ROWS = {
-    "attention": Row(AttentionLoss),
+    "attention": Row(AttentionLoss, MAP, WIDER),
+    "attention, code": Row(lambda: AttentionLoss(variant="code"), MAP, WIDER),
     "channel similarity": Row(ChannelSimilarityLoss),
-    "cirkd": Row(CIRKDLoss),
+    "cirkd": Row(CIRKDLoss, MAP, WIDER),
     "csd": Row(CSDLoss),
     "cwd": Row(CWDLoss),
     "cwd, spatial": Row(lambda: CWDLoss(variant="spatial_kl")),
@@ -56,16 +57,23 @@ ROWS = {
     "cwd, means": Row(lambda: CWDLoss(variant="channel_mean_mse")),
     "cwd, adapted": Row(lambda: CWDLoss(5, 7), MAP, WIDER),
     "hint": Row(lambda: HintLoss(5, 7), MAP, WIDER),
+    "hint, tokens": Row(lambda: HintLoss(5, 7, dims=3), (2, 9, 5), (2, 9, 7)),
+    "hint, vectors": Row(lambda: HintLoss(5, 7, dims=2), (4, 5), (4, 7)),
     "icsd": Row(ICSDLoss),
     "icsd, mirrored": Row(lambda: ICSDLoss(variant="textbook_mirrored")),
     "icsd, flat": Row(lambda: ICSDLoss(variant="flat")),
     "icsd, height": Row(lambda: ICSDLoss(variant="height")),
-    "ifvd": Row(lambda: IFVDLoss(classes=3), MAP, MAP, (LABELS,)),
+    "ifvd": Row(lambda: IFVDLoss(classes=3), MAP, WIDER, (LABELS,)),
     "kd": Row(lambda: KDLoss(temperature=4.0)),
     "kd, vectors": Row(KDLoss, (4, 5), (4, 5)),
     "pairwise": Row(PairwiseLoss),
+    "pairwise, wider teacher": Row(lambda: PairwiseLoss(patch=1), MAP, WIDER),
+    "pairwise, softmax": Row(lambda: PairwiseLoss(patch=1, affinity="softmax"), MAP, WIDER),
+    "pairwise, sigmoid": Row(lambda: PairwiseLoss(patch=1, affinity="sigmoid"), MAP, WIDER),
+    "pairwise, journal code": Row(lambda: PairwiseLoss(pool="max", patch=0.25, norm_gradient=False), MAP, WIDER),
+    "pairwise, precise": Row(lambda: PairwiseLoss(patch=1, precise=True), MAP, WIDER),
     "psd": Row(PSDLoss, (MAP, WIDER, MAP), (MAP, WIDER, MAP)),
-    "similarity": Row(SimilarityLoss),
+    "similarity": Row(SimilarityLoss, MAP, WIDER),
 }
 EXPORTED = {name: getattr(pupil.losses, name) for name in pupil.losses.__all__}
 CLASSES = {name: thing for name, thing in EXPORTED.items() if inspect.isclass(thing)}
