@@ -16,10 +16,10 @@ Form = Callable[[Tensor, Tensor], tuple[Tensor, Callable[[], Tensor]]]
 
 
 def affinity_distance(student: Tensor, teacher: Tensor) -> Tensor:
-    """Sum over images of ||S^T S - T^T T||^2 (Frobenius), in the cheapest of three forms.
+    """Sum over images of ||S^T S - T^T T||² (Frobenius), in the cheapest of three forms.
 
     Where both matrices almost agree, the Gram form subtracts nearly equal numbers: in float32 it keeps an absolute
-    error near 1e-8 of ||S^T S||^2, and float64 inputs give small values exactly. Equal channels take the difference
+    error near 1e-8 of ||S^T S||², and float64 inputs give small values exactly. Equal channels take the difference
     form, which loses nothing where S and T themselves agree. Only the student receives a gradient, computed together
     with the value, so that no (M, M) and no (C, C) matrix outlives the call.
 
@@ -28,6 +28,7 @@ def affinity_distance(student: Tensor, teacher: Tensor) -> Tensor:
         teacher: (N, C', M), same type.
 
     Example:
+        >>> import torch
         >>> student, teacher = torch.randn(2, 3, 50).double(), torch.randn(2, 4, 50).double()
         >>> matrices = (each.mT @ each for each in (student, teacher))
         >>> torch.allclose(affinity_distance(student, teacher), torch.dist(*matrices) ** 2)
@@ -38,7 +39,7 @@ def affinity_distance(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def cheapest_form(student: Tensor, teacher: Tensor) -> Form:
-    """Compare the multiplications: (M, M) products cost M^2 (C + C'), (C, C) products M (C^2 + C'^2 + C C')."""
+    """Compare the multiplications: (M, M) products cost M² (C + C'), (C, C) products M (C² + C'² + C C')."""
     own, other, positions = student.shape[1], teacher.shape[1], student.shape[2]
     if positions * (own + other) <= own**2 + other**2 + own * other:
         return direct_form
@@ -46,13 +47,13 @@ def cheapest_form(student: Tensor, teacher: Tensor) -> Form:
 
 
 def direct_form(student: Tensor, teacher: Tensor) -> tuple[Tensor, Callable[[], Tensor]]:
-    """||E||^2 with the (M, M) matrix E = S^T S - T^T T; the gradient is 4 S E."""
+    """||E||² with the (M, M) matrix E = S^T S - T^T T; the gradient is 4 S E."""
     difference = torch.baddbmm(teacher.mT @ teacher, student.mT, student, beta=-1)
     return _inner(difference, difference), lambda: 4 * (student @ difference)
 
 
 def gram_form(student: Tensor, teacher: Tensor) -> tuple[Tensor, Callable[[], Tensor]]:
-    """||S S^T||^2 + ||T T^T||^2 - 2 ||S T^T||^2; the gradient is 4 (S S^T S - S T^T T)."""
+    """||S S^T||² + ||T T^T||² - 2 ||S T^T||²; the gradient is 4 (S S^T S - S T^T T)."""
     own, cross = student @ student.mT, student @ teacher.mT
     value = _inner(own, own) + _gram_norm(teacher) - 2 * _inner(cross, cross)
     # Rounding can push the difference of nearly equal numbers below zero.
@@ -60,7 +61,7 @@ def gram_form(student: Tensor, teacher: Tensor) -> tuple[Tensor, Callable[[], Te
 
 
 def difference_form(student: Tensor, teacher: Tensor) -> tuple[Tensor, Callable[[], Tensor]]:
-    """1/2 [<D D^T, P P^T> + tr (P D^T)^2] with D = S - T and P = S + T: nothing cancels where D is small."""
+    """1/2 [<D D^T, P P^T> + tr (P D^T)²] with D = S - T and P = S + T: nothing cancels where D is small."""
     minus, plus = student - teacher, student + teacher
     small, large, mixed = minus @ minus.mT, plus @ plus.mT, plus @ minus.mT
     value = (_inner(small, large) + _inner(mixed, mixed.mT)) / 2
@@ -68,7 +69,7 @@ def difference_form(student: Tensor, teacher: Tensor) -> tuple[Tensor, Callable[
 
 
 def _gram_norm(matrix: Tensor, block: int = 128) -> Tensor:
-    """||X X^T||^2 from little more than half of the products, since X X^T is symmetric."""
+    """||X X^T||² from little more than half of the products, since X X^T is symmetric."""
     total = matrix.new_zeros(())
     for start in range(0, matrix.shape[1], block):
         rows = matrix[:, start : start + block] @ matrix[:, start:].mT

@@ -24,6 +24,7 @@ def sum_over_rows(
         elements_per_row: how many numbers the term computes for one row; it decides the size of a chunk.
 
     Example:
+        >>> import torch
         >>> student, teacher = torch.ones(6, 2), torch.zeros(6, 3)
         >>> sum_over_rows(lambda s, t: s.sum() - t.sum(), student, teacher, elements_per_row=2**23)
         tensor(12.)

@@ -25,6 +25,7 @@ def unit_vectors(tensor: Tensor, dim: int = 1, *, dtype: torch.dtype | None = No
         dtype: the type to compute in and to return; None keeps the tensor's own.
 
     Example:
+        >>> import torch
         >>> unit_vectors(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
         tensor([[0.6000, 0.8000],
                 [0.0000, 0.0000]])

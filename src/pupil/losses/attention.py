@@ -23,7 +23,7 @@ def attention_loss(student: Tensor, teacher: Tensor, *, power: float = 2.0, vari
 
     q = flatten(mean over channels of |f|^power) / its Euclidean norm,  one vector of H W numbers for an image;
     "paper": mean over images of ||q(student) - q(teacher)||;
-    "code":  mean over images and positions of (q(student) - q(teacher))^2.
+    "code":  mean over images and positions of (q(student) - q(teacher))².
 
     Args:
         student: feature of the student.
@@ -32,15 +32,15 @@ def attention_loss(student: Tensor, teacher: Tensor, *, power: float = 2.0, vari
         variant: "paper" or "code", as above.
 
     Shape:
-        student (N, C, H, W), teacher (N, C', H, W), loss ().
+        student: (N, C, H, W); teacher: (N, C', H, W); returns a scalar.
 
     Raises:
         UsageError: for maps on different grids, an unknown variant, or a power below 1.
 
     Reference:
-        Zagoruyko and Komodakis, "Paying More Attention to Attention", ICLR 2017, equation 2 (whose factor beta / 2
-        belongs to the weight); code szagoruyko/attention-transfer, which squares the difference and takes its mean.
-        The default is the paper. The weights in use (1000 there, 10000 in CIRKD) belong to "code", whose value is
+        S. Zagoruyko and N. Komodakis, "Paying More Attention to Attention", ICLR 2017, equation 2, whose factor
+        beta / 2 belongs to the weight; code szagoruyko/attention-transfer, which squares the difference and takes its
+        mean. The default is the paper. The weights in use (1000 there, 10000 in CIRKD) belong to "code", whose value is
         smaller by about the number of positions and whose gradient fades as the maps agree.
 
     Example:
@@ -68,7 +68,7 @@ class AttentionLoss(nn.Module):
         variant: "paper" (mean norm of the difference) or "code" (mean square).
 
     Shape:
-        student (N, C, H, W), teacher (N, C', H, W), loss ().
+        student: (N, C, H, W); teacher: (N, C', H, W); returns a scalar.
 
     Reference:
         See :func:`attention_loss` and the attribute ``paper``.
@@ -82,7 +82,7 @@ class AttentionLoss(nn.Module):
     paper = Paper(
         title="Paying More Attention to Attention: Improving the Performance of Convolutional Neural Networks via "
         "Attention Transfer",
-        authors="Zagoruyko and Komodakis",
+        authors="S. Zagoruyko, N. Komodakis",
         venue="ICLR",
         year=2017,
         url="https://arxiv.org/abs/1612.03928",

@@ -20,7 +20,7 @@ def cirkd_loss(student: Tensor, teacher: Tensor, *, temperature: float = 0.1) ->
     """Compare how each pixel of the batch resembles the pixels of each of its images (mini-batch pixel-to-pixel).
 
     p(i, x, j) = softmax over the positions y of image j of cos(f(i, x), f(j, y)) / temperature;
-    loss = mean over images i, positions x and images j, i = j included, of KL(p(teacher) || p(student)).
+    L = mean over images i, positions x and images j, i = j included, of KL(p(teacher) || p(student)).
     The (N H W, N H W) similarities are computed, and recomputed for the gradient, a chunk of rows at a time.
 
     Args:
@@ -29,13 +29,13 @@ def cirkd_loss(student: Tensor, teacher: Tensor, *, temperature: float = 0.1) ->
         temperature: sharpens the distributions; its square is not multiplied back, as in the authors' code.
 
     Shape:
-        student (N, C, H, W), teacher (N, C', H, W), loss ().
+        student: (N, C, H, W); teacher: (N, C', H, W); returns a scalar.
 
     Raises:
         UsageError: for maps on different grids, or a temperature that is not positive.
 
     Reference:
-        Yang et al., "Cross-Image Relational Knowledge Distillation for Semantic Segmentation", CVPR 2022; code
+        C. Yang et al., "Cross-Image Relational Knowledge Distillation for Semantic Segmentation", CVPR 2022; code
         winycg/CIRKD, whose releases differ in the pooling before it (none, 2 x 2, or 4 x 4 on large maps): pool the
         features in the term's inputs where the map is large.
 
@@ -49,21 +49,21 @@ def cirkd_loss(student: Tensor, teacher: Tensor, *, temperature: float = 0.1) ->
     check_temperature(temperature)
     images = len(student)
     with without_autocast(student):
-        own, other = _pixels(student), _pixels(teacher.detach())
+        ours, theirs = _pixels(student), _pixels(teacher.detach())
 
         def divergence(student_rows: Tensor, teacher_rows: Tensor) -> Tensor:
-            similarities = student_rows @ own.mT, teacher_rows @ other.mT
+            similarities = student_rows @ ours.mT, teacher_rows @ theirs.mT
             by_image = (each.reshape(len(each), images, -1) for each in similarities)
             return kl_divergence(*by_image, dim=2, temperature=temperature).sum()
 
-        return sum_over_rows(divergence, own, other, elements_per_row=len(own)) / (images * len(own))
+        return sum_over_rows(divergence, ours, theirs, elements_per_row=len(ours)) / (images * len(ours))
 
 
 def cirkd_memory_loss(student: Tensor, teacher: Tensor, memory: Tensor, *, temperature: float = 0.1) -> Tensor:
     """Compare how each pixel resembles the vectors of a memory of the teacher's features.
 
     p(x) = softmax over q of <f(x) / ||f(x)||, m(q)> / temperature;
-    loss = mean over images and positions of KL(p(teacher) || p(student)).
+    L = mean over images and positions of KL(p(teacher) || p(student)).
 
     Args:
         student: feature of the student, projected to the memory's channels.
@@ -72,7 +72,7 @@ def cirkd_memory_loss(student: Tensor, teacher: Tensor, memory: Tensor, *, tempe
         temperature: sharpens the distributions.
 
     Shape:
-        student and teacher (N, C, H, W), memory (Q, C), loss ().
+        student, teacher: (N, C, H, W); memory: (Q, C); returns a scalar.
 
     Raises:
         UsageError: for maps on different grids, other channels than the memory's, or a temperature that is not
@@ -97,14 +97,14 @@ def cirkd_memory_loss(student: Tensor, teacher: Tensor, memory: Tensor, *, tempe
             f"teacher {tuple(teacher.shape)}: project the student first"
         )
     with without_autocast(student):
-        own, other = _pixels(student), _pixels(teacher.detach())
-        vectors = memory.detach().to(own.dtype).mT
+        ours, theirs = _pixels(student), _pixels(teacher.detach())
+        vectors = memory.detach().to(ours.dtype).mT
 
         def divergence(student_rows: Tensor, teacher_rows: Tensor) -> Tensor:
             similarities = student_rows @ vectors, teacher_rows @ vectors
             return kl_divergence(*similarities, dim=1, temperature=temperature).sum()
 
-        return sum_over_rows(divergence, own, other, elements_per_row=len(memory)) / len(own)
+        return sum_over_rows(divergence, ours, theirs, elements_per_row=len(memory)) / len(ours)
 
 
 def _pixels(feature: Tensor) -> Tensor:
@@ -119,7 +119,7 @@ class CIRKDLoss(nn.Module):
         temperature: sharpens the distributions.
 
     Shape:
-        student (N, C, H, W), teacher (N, C', H, W), loss ().
+        student: (N, C, H, W); teacher: (N, C', H, W); returns a scalar.
 
     Reference:
         See :func:`cirkd_loss` and the attribute ``paper``.
@@ -132,7 +132,7 @@ class CIRKDLoss(nn.Module):
 
     paper = Paper(
         title="Cross-Image Relational Knowledge Distillation for Semantic Segmentation",
-        authors="Yang et al.",
+        authors="C. Yang, H. Zhou, Z. An, X. Jiang, Y. Xu, Q. Zhang",
         venue="CVPR",
         year=2022,
         url="https://arxiv.org/abs/2204.06986",

@@ -20,7 +20,7 @@ from pupil.paper import Paper
 
 PAPER = Paper(
     title="Double Similarity Distillation for Semantic Image Segmentation",
-    authors="Feng et al.",
+    authors="Y. Feng, X. Sun, W. Diao, J. Li, X. Gao",
     venue="IEEE Transactions on Image Processing",
     year=2021,
     url="https://arxiv.org/abs/2107.08591",
@@ -30,24 +30,25 @@ PAPER = Paper(
 def psd_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
     """Compare how attention moves from stage to stage (pixel-wise similarity distillation).
 
-    a(m) = unit(flatten(mean over channels of f(m)^2)),  r(m, n) = unit(a(m) - a(n)) for stages n < m;
-    loss = mean over pairs of stages, images and positions of (r(student) - r(teacher))^2.
+    a(m) = unit(flatten(mean over channels of f(m)²)),  r(m, n) = unit(a(m) - a(n)) for stages n < m;
+    L = mean over pairs of stages, images and positions of (r(student) - r(teacher))².
 
     Args:
         student: features of the student at two stages or more, on one grid.
         teacher: features of the teacher at as many stages, on the same grid; its channels may differ.
 
     Shape:
-        student M x (N, C, H, W), teacher M x (N, C', H, W), loss ().
+        student: M x (N, C, H, W); teacher: M x (N, C', H, W); returns a scalar.
 
     Raises:
         UsageError: for fewer than two stages, different numbers of stages, or maps on different grids.
 
     Reference:
-        Feng et al., "Double Similarity Distillation for Semantic Image Segmentation", TIP 2021. The authors released
+        Y. Feng et al., "Double Similarity Distillation for Semantic Image Segmentation", TIP 2021. The authors released
         no code; the values agree with winycg/CIRKD, whose stages are two features and the logits, weighted 1000.
 
     Example:
+        >>> import torch
         >>> stages = [torch.randn(2, channels, 6, 6) for channels in (8, 4, 3)]
         >>> psd_loss([3 * stage for stage in stages], stages) < 1e-6
         tensor(True)
@@ -74,7 +75,7 @@ def csd_loss(student: Tensor, teacher: Tensor, *, temperature: float = 4.0) -> T
     """Compare which classes light up at the same positions (category-wise similarity distillation).
 
     p(k) = softmax over positions of the logits of class k, pooled 2 x 2, / temperature;  A = P P^T, (K, K);
-    loss = mean over images and class pairs of (A(student) - A(teacher))^2.
+    L = mean over images and class pairs of (A(student) - A(teacher))².
 
     Args:
         student: logits of the student.
@@ -82,7 +83,7 @@ def csd_loss(student: Tensor, teacher: Tensor, *, temperature: float = 4.0) -> T
         temperature: softens the distributions.
 
     Shape:
-        student and teacher (N, K, H, W), loss (), of the order 1e-7: P P^T falls with the number of positions.
+        student, teacher: (N, K, H, W); returns a scalar, of the order 1e-7, as P P^T falls with the positions.
 
     Raises:
         UsageError: for maps on different grids, different classes, or a temperature that is not positive.
@@ -91,6 +92,7 @@ def csd_loss(student: Tensor, teacher: Tensor, *, temperature: float = 4.0) -> T
         As :func:`psd_loss`; CIRKD weights it 10, whatever the number of positions.
 
     Example:
+        >>> import torch
         >>> logits = torch.randn(2, 5, 8, 8)
         >>> csd_loss(logits + 7, logits) < 1e-12
         tensor(True)
@@ -113,12 +115,13 @@ class PSDLoss(nn.Module):
     """Pixel-wise similarity distillation as a module: :func:`psd_loss`, which has no settings.
 
     Shape:
-        student M x (N, C, H, W), teacher M x (N, C', H, W), loss ().
+        student: M x (N, C, H, W); teacher: M x (N, C', H, W); returns a scalar.
 
     Reference:
         See :func:`psd_loss` and the attribute ``paper``.
 
     Example:
+        >>> import torch
         >>> PSDLoss()(torch.randn(3, 2, 8, 6, 6), torch.randn(3, 2, 16, 6, 6)).shape
         torch.Size([])
     """
@@ -136,12 +139,13 @@ class CSDLoss(nn.Module):
         temperature: softens the distributions over positions.
 
     Shape:
-        student and teacher (N, K, H, W), loss ().
+        student, teacher: (N, K, H, W); returns a scalar.
 
     Reference:
         See :func:`csd_loss` and the attribute ``paper``.
 
     Example:
+        >>> import torch
         >>> CSDLoss()(torch.randn(2, 5, 8, 8), torch.randn(2, 5, 8, 8)).shape
         torch.Size([])
     """

@@ -21,7 +21,7 @@ Reduction = Literal["element", "batch"]
 def hint_loss(student: Tensor, teacher: Tensor, *, reduction: Reduction = "element") -> Tensor:
     """Squared difference of two features of one shape.
 
-    "element": mean over all elements of (student - teacher)^2;
+    "element": mean over all elements of (student - teacher)²;
     "batch":   mean over images of the sum over their elements, larger by the number of elements of an image.
 
     Args:
@@ -30,15 +30,16 @@ def hint_loss(student: Tensor, teacher: Tensor, *, reduction: Reduction = "eleme
         reduction: "element" or "batch", as above.
 
     Shape:
-        student and teacher alike: (N, C, H, W), (N, L, C) or (N, C); loss ().
+        student, teacher: (N, C, H, W), (N, L, C) or (N, C) alike; returns a scalar.
 
     Raises:
         UsageError: for features of different shapes, or an unknown reduction.
 
     Reference:
-        Romero et al., "FitNets: Hints for Thin Deep Nets", ICLR 2015, equation 3: half of "batch", with an adapter as
-        large as the grids' difference. The re-implementations in use (CIRKD and others) take "element" with a 1 x 1
-        adapter, which is the default here, since its weights do not depend on the size of the layer.
+        A. Romero et al., "FitNets: Hints for Thin Deep Nets", ICLR 2015, equation 3; code adri-romsor/FitNets. The
+        paper takes half of "batch", and a convolution without padding that also bridges the sizes of the maps. The
+        re-implementations in use (CIRKD and others) take "element" and a 1 x 1 adapter: the default here, since its
+        weight does not depend on the size of the layer.
 
     Example:
         >>> import torch
@@ -63,7 +64,7 @@ class HintLoss(nn.Module):
         reduction: "element" or "batch".
 
     Shape:
-        student (N, C, H, W), teacher (N, C', H, W), or tokens or vectors; loss ().
+        student: (N, C, H, W), (N, L, C) or (N, C); teacher: the same with C' channels; returns a scalar.
 
     Raises:
         UsageError: where neither both channels nor an adapter are given, or for an unknown reduction.
@@ -79,7 +80,7 @@ class HintLoss(nn.Module):
 
     paper = Paper(
         title="FitNets: Hints for Thin Deep Nets",
-        authors="Romero et al.",
+        authors="A. Romero, N. Ballas, S. E. Kahou, A. Chassang, C. Gatta, Y. Bengio",
         venue="ICLR",
         year=2015,
         url="https://arxiv.org/abs/1412.6550",

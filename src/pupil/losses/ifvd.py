@@ -5,6 +5,7 @@ Legend: N images, C channels, H x W positions, K classes.
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -19,7 +20,7 @@ def ifvd_loss(student: Tensor, teacher: Tensor, target: Tensor, *, classes: int)
     """Compare how near each pixel is to the centre of its own class in the same image.
 
     v(p) = cos(f(p), c(k)),  c(k) = mean of f over the pixels of class k in the image, k the class of p;
-    loss = mean over images and positions of (v(p; student) - v(p; teacher))^2.
+    L = mean over images and positions of (v(p; student) - v(p; teacher))².
     Pixels of no class (255, -1, ...) add 0, but count in the mean. The gradient flows through the centres as well.
 
     Args:
@@ -29,13 +30,13 @@ def ifvd_loss(student: Tensor, teacher: Tensor, target: Tensor, *, classes: int)
         classes: number of classes K; an id outside 0 ... K - 1 is no class.
 
     Shape:
-        student (N, C, H, W), teacher (N, C', H, W), target (N, H', W') int64, loss ().
+        student: (N, C, H, W); teacher: (N, C', H, W); target: (N, H', W') int64; returns a scalar.
 
     Raises:
         UsageError: for maps on different grids, or a target of another rank or batch.
 
     Reference:
-        Wang et al., "Intra-class Feature Variation Distillation for Semantic Segmentation", ECCV 2020; code
+        Y. Wang et al., "Intra-class Feature Variation Distillation for Semantic Segmentation", ECCV 2020; code
         YukangWang/IFVD, which loops over the classes with one full-size map for each. Its count of a class has 1e-6
         added and its neighbour is the upper left one; both are kept.
 
@@ -51,21 +52,24 @@ def ifvd_loss(student: Tensor, teacher: Tensor, target: Tensor, *, classes: int)
             f"expected a target (N, H, W) for {len(student)} images, got {tuple(target.shape)}: pass class ids"
         )
     # Nearest neighbour through float32 is exact for class ids, which stay far below 2^24.
-    labels = F.interpolate(target[:, None].float(), size=student.shape[2:], mode="nearest").long().flatten(1)
-    known = (labels >= 0) & (labels < classes)
-    labels = labels.where(known, 0)
+    labels = F.interpolate(target[:, None].float(), size=student.shape[2:], mode="nearest").flatten(1)
+    members = labels[..., None] == torch.arange(classes, device=labels.device)
     with without_autocast(student):
-        variation = [_variation(each, labels, known, classes) for each in (student, teacher.detach())]
-        return ((variation[0] - variation[1]) * known).square().mean()
+        return (_variation(student, members) - _variation(teacher.detach(), members)).square().mean()
 
 
-def _variation(feature: Tensor, labels: Tensor, known: Tensor, classes: int) -> Tensor:
-    """Cosine of each pixel and the centre of its class: (N, H W)."""
+def _variation(feature: Tensor, members: Tensor) -> Tensor:
+    """Cosine of each pixel and the centre of its class, 0 for a pixel of no class: (N, H W).
+
+    Args:
+        feature: (N, C, H, W).
+        members: (N, H W, K) bool, which pixel belongs to which class.
+    """
     pixels = precise(feature).flatten(2)
-    members = (F.one_hot(labels, classes) * known[..., None]).to(pixels.dtype)
-    centres = pixels @ members / (members.sum(1, keepdim=True) + 1e-6)
-    cosines = unit_vectors(centres).mT @ unit_vectors(pixels)
-    return cosines.gather(1, labels[:, None])[:, 0]
+    weights = members.to(pixels.dtype)
+    centres = pixels @ weights / (weights.sum(1, keepdim=True) + 1e-6)
+    cosines = unit_vectors(pixels).mT @ unit_vectors(centres)
+    return (cosines * weights).sum(2)
 
 
 class IFVDLoss(nn.Module):
@@ -75,7 +79,7 @@ class IFVDLoss(nn.Module):
         classes: number of classes K.
 
     Shape:
-        student (N, C, H, W), teacher (N, C', H, W), target (N, H', W') int64, loss ().
+        student: (N, C, H, W); teacher: (N, C', H, W); target: (N, H', W') int64; returns a scalar.
 
     Reference:
         See :func:`ifvd_loss` and the attribute ``paper``.
@@ -89,7 +93,7 @@ class IFVDLoss(nn.Module):
 
     paper = Paper(
         title="Intra-class Feature Variation Distillation for Semantic Segmentation",
-        authors="Wang et al.",
+        authors="Y. Wang, W. Zhou, T. Jiang, X. Bai, Y. Xu",
         venue="ECCV",
         year=2020,
         url="https://www.ecva.net/papers/eccv_2020/papers_ECCV/html/230_ECCV_2020_paper.php",

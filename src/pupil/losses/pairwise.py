@@ -35,7 +35,7 @@ def pairwise_loss(
 ) -> Tensor:
     """Compare the cosine similarity of every pair of nodes in the student with the same pair in the teacher.
 
-    loss = mean over images and node pairs (i, j) of (a_ij(student) - a_ij(teacher))^2,  a_ij = cos(f_i, f_j),
+    L = mean over images and node pairs (i, j) of (a_ij(student) - a_ij(teacher))²,  a_ij = cos(f_i, f_j),
     where f_i is the mean feature of a patch. The (M, M) matrices are built only where that is cheaper than the
     C x C products that give the same sum, see :func:`pupil.functional.affinity.affinity_distance`.
 
@@ -53,24 +53,25 @@ def pairwise_loss(
             its teacher does, does not need it.
 
     Shape:
-        student (N, C, H, W), teacher (N, C', H, W), loss ().
+        student: (N, C, H, W); teacher: (N, C', H, W); returns a scalar.
 
     Raises:
         UsageError: for maps on different grids, an unknown pool or affinity, or a patch that is none.
 
     Reference:
-        Liu et al., "Structured Knowledge Distillation for Semantic Segmentation", CVPR 2019, and its journal version
-        (TPAMI 2020); code irfanICMLL/structure_knowledge_distillation. The default is the paper with its best graph:
-        2 x 2 patches, averaged, fully connected. The released codes differ from it and from each other:
+        Y. Liu et al., "Structured Knowledge Distillation for Semantic Segmentation", CVPR 2019, and its journal
+        version (TPAMI 2020); code irfanICMLL/structure_knowledge_distillation. The default is the paper with its best
+        graph: 2 x 2 patches, averaged, fully connected. The released codes differ from it and from each other:
 
         - journal code: ``pool="max", patch=0.5, norm_gradient=False``; its patch is a share of the map, so that
           2 x 2 or 3 x 3 nodes remain, and it adds 1e-8 to the norms;
         - conference code: ``patch=1``, with any affinity; NaN for a zero vector, where this loss has affinity 0;
         - CIRKD's re-implementation ("skd"): ``pool="max"``.
 
-        All of them divide by N M^2. The paper's limited connection range exists in no released code.
+        All of them divide by N M². The paper's limited connection range exists in no released code.
 
     Example:
+        >>> import torch
         >>> feature = torch.randn(2, 8, 6, 6)
         >>> bool(pairwise_loss(3 * feature, feature) < 1e-12)
         True
@@ -80,9 +81,9 @@ def pairwise_loss(
     unit = unit_vectors if norm_gradient else _units_of_constant_norm
     working = torch.float64 if precise else precision.precise(student).dtype
     with precision.without_autocast(student):
-        own = unit(_nodes(student, pool, patch, working), dtype=working)
-        other = unit(_nodes(teacher.detach(), pool, patch, working), dtype=working)
-        loss = _distance(own, other, affinity) / (len(own) * own.shape[2] ** 2)
+        ours = unit(_nodes(student, pool, patch, working), dtype=working)
+        theirs = unit(_nodes(teacher.detach(), pool, patch, working), dtype=working)
+        loss = _distance(ours, theirs, affinity) / (len(ours) * ours.shape[2] ** 2)
     return loss.to(precision.precise(student).dtype)
 
 
@@ -97,20 +98,20 @@ class PairwiseLoss(nn.Module):
         precise: compute in float64.
 
     Shape:
-        student (N, C, H, W), teacher (N, C', H, W), loss ().
+        student: (N, C, H, W); teacher: (N, C', H, W); returns a scalar.
 
     Reference:
         See :func:`pairwise_loss` and the attribute ``paper``.
 
     Example:
-        >>> loss = PairwiseLoss()(torch.randn(2, 8, 6, 6), torch.randn(2, 16, 6, 6))
-        >>> loss.shape
+        >>> import torch
+        >>> PairwiseLoss()(torch.randn(2, 8, 6, 6), torch.randn(2, 16, 6, 6)).shape
         torch.Size([])
     """
 
     paper = Paper(
         title="Structured Knowledge Distillation for Semantic Segmentation",
-        authors="Liu et al.",
+        authors="Y. Liu, K. Chen, C. Liu, Z. Qin, Z. Luo, J. Wang",
         venue="CVPR",
         year=2019,
         url="https://arxiv.org/abs/1903.04197",

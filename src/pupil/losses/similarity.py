@@ -17,20 +17,20 @@ def similarity_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """Compare the similarities between the images of a batch, whatever the shapes of the two features.
 
     G = Q Q^T with Q the features flattened to (N, D), each row of G divided by its Euclidean norm;
-    loss = ||G(student) - G(teacher)||^2 / N^2  (Frobenius). One image alone has nothing to compare: the loss is 0.
+    L = ||G(student) - G(teacher)||² / N²  (Frobenius). One image alone has nothing to compare: the loss is 0.
 
     Args:
         student: feature of the student.
         teacher: feature of the teacher; every size but the number of images may differ.
 
     Shape:
-        student (N, ...), teacher (N, ...), loss ().
+        student: (N, ...); teacher: (N, ...); returns a scalar.
 
     Raises:
         UsageError: for features without a batch dimension, or different numbers of images.
 
     Reference:
-        Tung and Mori, "Similarity-Preserving Knowledge Distillation", ICCV 2019, equations 2 to 5. The authors
+        F. Tung and G. Mori, "Similarity-Preserving Knowledge Distillation", ICCV 2019, equations 2 to 5. The authors
         released no code and no golden values exist: the tests compare with the equations written out as loops.
 
     Example:
@@ -57,7 +57,7 @@ class SimilarityLoss(nn.Module):
     """Similarity-preserving distillation as a module: :func:`similarity_loss`, which has no settings.
 
     Shape:
-        student (N, ...), teacher (N, ...), loss ().
+        student: (N, ...); teacher: (N, ...); returns a scalar.
 
     Reference:
         See :func:`similarity_loss` and the attribute ``paper``.
@@ -70,7 +70,7 @@ class SimilarityLoss(nn.Module):
 
     paper = Paper(
         title="Similarity-Preserving Knowledge Distillation",
-        authors="Tung and Mori",
+        authors="F. Tung, G. Mori",
         venue="ICCV",
         year=2019,
         url="https://arxiv.org/abs/1907.09682",

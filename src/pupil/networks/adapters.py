@@ -181,8 +181,8 @@ def adapter(
             fix = "tap layers that show (N, C, H, W), (N, L, C) or (N, C)"
     if fix:
         raise UsageError(
-            f"expected two layers that an adapter can bridge, got student {student_layer!r} {student} "
-            f"and teacher {teacher_layer!r} {teacher}: {fix}"
+            f"expected two layers that an adapter can bridge, got the student's {student_layer!r} {student} "
+            f"and the teacher's {teacher_layer!r} {teacher}: {fix}"
         )
     student_channels, teacher_channels = (shape[1 if len(shape) == 4 else -1] for shape in (student, teacher))
     if student_channels != teacher_channels:
