@@ -56,7 +56,20 @@ def attention_loss(student: Tensor, teacher: Tensor, *, power: float = 2.0, vari
 
 
 def attention_map(feature: Tensor, power: float = 2.0) -> Tensor:
-    """Where a feature is large: mean over channels of |f|^power, as unit vectors (N, H W)."""
+    """Where a feature is large: the mean over channels of |f|^power, as one vector of length one for each image.
+
+    Args:
+        feature: (N, C, H, W).
+        power: the larger, the more the largest activation of a position counts.
+
+    Returns:
+        (N, H W) in float32 or better; zero for an image without any activation.
+
+    Example:
+        >>> import torch
+        >>> attention_map(torch.tensor([[[[3.0, 4.0]]]]), power=1.0)
+        tensor([[0.6000, 0.8000]])
+    """
     return unit_vectors(precise(feature).abs().pow(power).mean(1).flatten(1))
 
 
