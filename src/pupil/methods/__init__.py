@@ -10,7 +10,7 @@ from pupil.methods.plan import Plan
 
 NAMES = (
     "none",
-    "label_smoothing",
+    "label-smoothing",
     "kd",
     "icsd",
     "aicsd",
@@ -26,23 +26,23 @@ Method = Callable[..., Plan]
 
 
 def method_name(name: str) -> str:
-    """The one name of a method, from that name or from a short name of the field.
+    """The one name of a method, from that name, from that of its function, or from a short name of the field.
 
     Raises:
         UsageError: for a name that is neither; the closest are listed.
 
     Example:
-        >>> method_name("sp"), method_name("label-smoothing")
-        ('similarity', 'label_smoothing')
+        >>> method_name("sp"), method_name("label_smoothing")
+        ('similarity', 'label-smoothing')
     """
-    found = ALIASES.get(name, name.replace("-", "_"))
+    found = ALIASES.get(name, name.replace("_", "-"))
     if found not in NAMES:
-        raise unknown("method", name, [*(each.replace("_", "-") for each in NAMES), *ALIASES])
+        raise unknown("method", name, [*NAMES, *ALIASES])
     return found
 
 
 def load_method(name: str) -> Method:
     """The function of a method: file and function bear its name."""
-    found = method_name(name)
+    found = method_name(name).replace("-", "_")
     method: Method = getattr(import_module(f"pupil.methods.{found}"), found)
     return method

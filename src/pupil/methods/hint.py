@@ -44,6 +44,7 @@ def hint(
         layer=layer,
         teacher_layer=teacher_layer,
         weight=weighing(share, weight),
+        only_maps=False,
     )
 
 

@@ -10,7 +10,7 @@ from pupil.distiller import Term
 from pupil.errors import UsageError
 from pupil.lesson import Weight, features
 from pupil.methods.plan import Plan, needed, with_teacher
-from pupil.taps import RECEIVED, DryRun, dry_run
+from pupil.taps import RECEIVED, DryRun, LayerShape, dry_run
 from pupil.tasks.task import Task
 
 Layer = tuple[str, tuple[int, ...]]
@@ -27,6 +27,7 @@ def between_layers(
     layer: str | None,
     teacher_layer: str | None,
     weight: Weight,
+    only_maps: bool = True,
 ) -> Plan:
     """The task loss and one term between a layer of the student and a layer of the teacher.
 
@@ -42,8 +43,17 @@ def between_layers(
         layer: the student's layer, None for the last feature before its classifier.
         teacher_layer: the teacher's layer, see :func:`pair_of_layers`.
         weight: the term's weight.
+        only_maps: whether the loss compares maps (N, C, H, W) and nothing else.
+
+    Raises:
+        UsageError: if a layer is unknown or cannot be tapped, or is no map where the loss compares maps.
     """
     ours, theirs = pair_of_layers(student, needed(teacher), task, image, layer, teacher_layer)
+    if only_maps and not len(ours[1]) == len(theirs[1]) == 4:
+        raise UsageError(
+            f"expected two maps (N, C, H, W) for {name!r}, got the student's {ours[0]!r} {ours[1]} "
+            f"and the teacher's {theirs[0]!r} {theirs[1]}: choose layers before any pooling (see `pupil layers`)"
+        )
     term = Term(loss(ours, theirs), features(ours[0], theirs[0], resize="smaller"), weight)
     return with_teacher(student, teacher, task, {name: term}, layers=([ours[0]], [theirs[0]]))
 
@@ -65,29 +75,31 @@ def pair_of_layers(
         (name, shape) of the student's layer and of the teacher's.
     """
     shapes = dry_run(student, image, task.call), dry_run(teacher, image, task.call)
-    ours = layer or last_feature(shapes[0], len(task.classes))
+    ours = layer or last_feature(student, shapes[0], len(task.classes))
     if layer and teacher_layer is None and layer.removesuffix(RECEIVED) in shapes[1].layers:
         teacher_layer = layer
-    theirs = teacher_layer or last_feature(shapes[1], len(task.classes))
+    theirs = teacher_layer or last_feature(teacher, shapes[1], len(task.classes))
     return (ours, shapes[0].shape(ours)), (theirs, shapes[1].shape(theirs))
 
 
-def last_feature(shapes: DryRun, classes: int) -> str:
-    """The map that the classifier receives: the input of the last layer that returns one channel a class.
+def last_feature(model: nn.Module, shapes: DryRun, classes: int) -> str:
+    """The map that the classifier receives: the input of the last convolution or linear layer of one channel a class.
 
-    Layers of an auxiliary head are passed over, since they run after the classifier in several libraries.
+    Passed over are the layers of an auxiliary head, which run after the classifier in several libraries, and learned
+    upsampling, which enlarges the logits that the classifier has given.
 
     Args:
-        shapes: a dry run of the network.
+        model: the network.
+        shapes: a dry run of it.
         classes: number of classes.
 
     Raises:
         UsageError: if no layer looks like a classifier.
     """
     for name, layer in reversed(list(shapes.layers.items())):
-        ends_in_classes = layer.output is not None and len(layer.output) > 1 and layer.output[1] == classes
-        widens = layer.received is not None and len(layer.received) > 1 and layer.received[1] != classes
-        if ends_in_classes and widens and "aux" not in name and not _holds_others(name, shapes):
+        weight = getattr(model.get_submodule(name), "weight", None)
+        projects = isinstance(weight, Tensor) and weight.dim() > 1
+        if projects and "aux" not in name and _classifies(layer, classes):
             return f"{name}{RECEIVED}"
     raise UsageError(
         f"expected a layer that returns {classes} channels, one a class, got none: "
@@ -95,5 +107,7 @@ def last_feature(shapes: DryRun, classes: int) -> str:
     )
 
 
-def _holds_others(name: str, shapes: DryRun) -> bool:
-    return any(other.startswith(name + ".") for other in shapes.layers)
+def _classifies(layer: LayerShape, classes: int) -> bool:
+    if layer.output is None or layer.received is None or layer.output[1:2] != (classes,):
+        return False
+    return layer.received[1] != classes or layer.received[2:] == layer.output[2:]

@@ -43,4 +43,5 @@ def similarity(
         layer=layer,
         teacher_layer=teacher_layer,
         weight=weighing(share, weight),
+        only_maps=False,
     )

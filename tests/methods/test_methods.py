@@ -1,0 +1,203 @@
+"""The contract of every method: it wires and sizes a distiller for any student and teacher, and its terms train.
+
+The files of the methods themselves hold wiring alone, so this test visits each of them by name and stands for all.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pupil.engine.balance import balance
+from pupil.errors import UsageError
+from pupil.methods import ALIASES, NAMES, load_method, method_name
+from pupil.methods.plan import Plan
+from pupil.methods.settings import method_options, parse_settings
+from pupil.models import load_model
+from pupil.tasks.segmentation import SegmentationTask
+
+CLASSES = 5
+TASK = SegmentationTask([str(each) for each in range(CLASSES)])
+TEACHED = [name for name in NAMES if name not in ("none", "label-smoothing")]
+WITH_LAYER = [name for name in NAMES if "layer" in method_options(load_method(name))]
+visited: set[str] = set()
+
+
+def batch(size: tuple[int, int] = (32, 48)) -> tuple[Tensor, Tensor]:
+    random = torch.Generator().manual_seed(0)
+    return torch.rand(2, 3, *size, generator=random), torch.randint(0, CLASSES, (2, *size), generator=random)
+
+
+def plain_net(channels: int = 6, stride: int = 2) -> nn.Module:
+    """A network such as anybody writes: no family, no preprocessing, an in-place activation, upsampling."""
+    return nn.Sequential(
+        nn.Conv2d(3, channels, 3, stride, padding=1),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(channels, CLASSES, 1),
+        nn.Upsample(scale_factor=stride, mode="bilinear"),
+    )
+
+
+def planned(name: str, student: nn.Module, teacher: nn.Module | None, **options: object) -> Plan:
+    torch.manual_seed(0)
+    image, _ = batch()
+    return load_method(name)(student, teacher, TASK, image[:1], **options)
+
+
+def check_one_step(name: str, student: nn.Module, teacher: nn.Module) -> None:
+    visited.add(name)
+    frozen = {key: value.clone() for key, value in teacher.state_dict().items()}
+    distiller = planned(name, student, teacher).distiller.train()
+    image, target = batch()
+    with torch.random.fork_rng():
+        balance(distiller, [(image, target, None)], progress=0.5)
+    terms = distiller(image, target, progress=0.5)
+    assert "task" in terms
+    assert len(terms) > 1 or name not in TEACHED
+    assert all(value.dim() == 0 and value.isfinite() and value > 0 for value in terms.values()), terms
+    for term, value in terms.items():
+        gradients = torch.autograd.grad(value, list(student.parameters()), retain_graph=True, allow_unused=True)
+        assert any(each is not None and each.abs().sum() > 0 for each in gradients), (
+            f"{term} does not reach the student"
+        )
+    sum(terms.values()).backward()
+    trained = {id(each) for each in distiller.parameters()}
+    assert {id(each) for each in [*student.parameters(), *distiller.losses.parameters()]} == trained
+    assert all(each.grad is not None and each.grad.isfinite().all() for each in distiller.parameters())
+    assert all(each.grad is None for each in teacher.parameters())
+    assert all(torch.equal(value, frozen[key]) for key, value in teacher.state_dict().items())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_our_own_nets(name: str) -> None:
+    check_one_step(name, load_model("pupil:tiny", CLASSES, seed=0), load_model("pupil:base?width=16", CLASSES, seed=1))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_net_of_the_readers_own_at_other_strides(name: str) -> None:
+    torch.manual_seed(0)
+    check_one_step(name, plain_net(stride=2), plain_net(channels=9, stride=4))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_net_of_torchvision(name: str) -> None:
+    student = load_model("torchvision:lraspp_mobilenet_v3_large", CLASSES, seed=0)
+    check_one_step(name, student, load_model("pupil:tiny", CLASSES, seed=1))
+
+
+def test_every_method_was_visited() -> None:
+    assert visited >= set(NAMES) or not visited  # none is visited where only this test was asked for
+
+
+@pytest.mark.parametrize("name", TEACHED)
+def test_a_missing_teacher_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=r"expected a teacher for this method, got none: pass --teacher RUN"):
+        planned(name, plain_net(), None)
+
+
+@pytest.mark.parametrize("name", ["none", "label-smoothing"])
+def test_controls_leave_the_teacher_alone(name: str) -> None:
+    assert planned(name, plain_net(), plain_net()).distiller.teacher is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_equal_seeds_give_equal_students_whatever_the_method(name: str) -> None:
+    student = plain_net()
+    before = {key: value.clone() for key, value in student.state_dict().items()}
+    planned(name, student, plain_net(channels=9))
+    assert all(torch.equal(value, before[key]) for key, value in student.state_dict().items())
+    assert student.training
+
+
+@pytest.mark.parametrize("name", TEACHED)
+def test_a_weight_fixes_what_a_share_would_measure(name: str) -> None:
+    fixed = {"weight": 2.0} if name != "aicsd" else {"weight": 2.0, "pixel_weight": 2.0}
+    student, teacher = plain_net(), plain_net(channels=9)
+    distiller = planned(name, student, teacher, **fixed).distiller.train()
+    image, target = batch()
+    lesson = distiller.lesson(image, target, progress=0.5)
+    scheduled = 0.5 if name == "aicsd" else 1.0
+    for term, value in distiller(image, target, progress=0.5).items():
+        if term != "task":
+            torch.testing.assert_close(value, scheduled * 2.0 * distiller.terms[term].unweighted(lesson))
+
+
+@pytest.mark.parametrize("name", WITH_LAYER)
+def test_a_mistyped_layer_lists_the_close_names(name: str) -> None:
+    teacher = load_model("pupil:tiny", CLASSES, seed=1)
+    with pytest.raises(UsageError, match=r"unknown layer 'stag1': did you mean stage1"):
+        planned(name, load_model("pupil:tiny", CLASSES, seed=0), teacher, layer="stag1")
+
+
+@pytest.mark.parametrize("name", WITH_LAYER)
+def test_a_named_layer_is_tapped_in_both_networks(name: str) -> None:
+    student, teacher = (load_model("pupil:tiny", CLASSES, seed=seed) for seed in (0, 1))
+    distiller = planned(name, student, teacher, layer="stage2", weight=1.0).distiller
+    shown = distiller.lesson(*batch())
+    assert set(shown.student.features) == set(shown.teacher.features) == {"stage2"}
+    other = planned(name, plain_net(), teacher, layer="2", teacher_layer="decoder:in", weight=1.0).distiller
+    assert other(*batch())[name].isfinite()
+
+
+def test_the_hint_bridges_channels_and_its_adapter_is_trained() -> None:
+    distiller = planned("hint", plain_net(channels=6), plain_net(channels=9)).distiller
+    [projection] = distiller.losses["hint"].parameters()
+    assert projection.shape == (9, 6, 1, 1)
+
+
+class Pooled(nn.Module):
+    """A network whose pooled vector stands beside its maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.classifier = nn.Conv2d(3, CLASSES, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.classifier(image * self.pool(image)[:, :, None, None])
+
+
+@pytest.mark.parametrize("name", [name for name in WITH_LAYER if name != "similarity"])
+def test_layers_that_nothing_bridges_are_refused_with_names_shapes_and_fix(name: str) -> None:
+    shapes = r"the student's '2' \(1, 6, 16, 24\) and the teacher's 'pool' \(1, 3\): "
+    with pytest.raises(
+        UsageError, match=shapes + r"(tap both networks before|choose layers before) (any|their) pooling"
+    ):
+        planned(name, plain_net(), Pooled(), layer="2", teacher_layer="pool")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_options_are_parsed_by_annotation(name: str) -> None:
+    method = load_method(name)
+    for option, parameter in method_options(method).items():
+        text = str(parameter.default).lower() if parameter.default is None else str(parameter.default)
+        assert parse_settings(method, [f"{option}={text}"]) == {option: parameter.default}
+        assert type(parse_settings(method, [f"{option}={text}"])[option]) is type(parameter.default)
+    with pytest.raises(UsageError, match=r"unknown option of method|expected no options for method 'none'"):
+        parse_settings(method, ["shrae=1"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_method_says_what_it_does_and_where_it_comes_from(name: str) -> None:
+    method = load_method(name)
+    assert method.__name__ == name.replace("-", "_") == method.__module__.rpartition(".")[2]
+    assert method.__doc__
+    assert "L = " in method.__doc__
+    for option in method_options(method):
+        assert f"{option}: " in method.__doc__
+    if name != "none":
+        assert vars(__import__(method.__module__, fromlist=["PAPER"]))["PAPER"].url.startswith("https://")
+
+
+@pytest.mark.parametrize(("alias", "name"), ALIASES.items())
+def test_short_names_of_the_field(alias: str, name: str) -> None:
+    assert method_name(alias) == name
+    assert name in NAMES
+
+
+def test_an_unknown_method_lists_the_close_names() -> None:
+    with pytest.raises(UsageError, match=r"unknown method 'icds': did you mean icsd, aicsd"):
+        load_method("icds")
