@@ -88,9 +88,12 @@ class Run:
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        """Every logged row, in order."""
+        """Every logged row, in order; a last row that a crash cut off is left out."""
         path = self.folder / "metrics.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+        if not path.is_file():
+            return []
+        whole, _, _ = path.read_text().rpartition("\n")
+        return [_parsed(line, path) for line in whole.splitlines()]
 
     def update(self, **entries: Any) -> None:
         """Add entries to run.json."""
@@ -155,8 +158,12 @@ def _beside(path: Path) -> Path:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    return _parsed(path.read_bytes(), path)
+
+
+def _parsed(text: str | bytes, path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(text)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"expected JSON in {str(path)!r}, got a broken file ({error}): restore or remove it") from None
     if not isinstance(content, dict):

@@ -72,6 +72,11 @@ class SegmentationTask:
                 f"expected logits (N, {len(self.classes)}, h, w) for {len(self.classes)} classes, "
                 f"got {tuple(logits.shape)} from {type(model).__name__}: build it with that many classes"
             )
+        if auxiliary is not None and (auxiliary.dim() != 4 or auxiliary.shape[1] != len(self.classes)):
+            raise UsageError(
+                f"expected auxiliary logits (N, {len(self.classes)}, h, w), got {tuple(auxiliary.shape)} from "
+                f"{type(model).__name__}: return a dict {{'out': logits}} if they are something else"
+            )
         return Activations(logits, {} if auxiliary is None else {AUXILIARY: auxiliary})
 
     def objective(self, **options: Any) -> tuple[nn.Module, Inputs]:
@@ -106,8 +111,10 @@ class SegmentationTask:
         return torch.cat(pictures, dim=2)
 
     def _painted(self, image: Tensor, ids: Tensor, palette: Tensor) -> Tensor:
-        known = (ids.long() < len(self.classes)) & (ids.long() != self.ignore_index)
-        paint = palette[ids.long().clamp(max=len(self.classes) - 1)].permute(2, 0, 1)
+        ids = ids.long().cpu()
+        known = (ids < len(self.classes)) & (ids != self.ignore_index)
+        # The ignored label may be any number, -100 too.
+        paint = palette[ids.clamp(0, len(self.classes) - 1)].permute(2, 0, 1)
         mixed = torch.where(known, 0.35 * image.cpu() * 255 + 0.65 * paint, image.cpu() * 255)
         return mixed.round().clamp(0, 255).to(torch.uint8)
 
@@ -157,7 +164,8 @@ def _logits(answer: Any) -> tuple[Tensor, Tensor | None]:
 def _resized(logits: Tensor, size: Sequence[int]) -> Tensor:
     if tuple(logits.shape[-2:]) == tuple(size):
         return logits
-    return F.interpolate(logits.float(), size=tuple(size), mode="bilinear", align_corners=False)
+    precise = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return F.interpolate(precise, size=tuple(size), mode="bilinear", align_corners=False)
 
 
 def _starts(length: int, window: int) -> list[int]:

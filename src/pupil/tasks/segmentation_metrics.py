@@ -12,7 +12,7 @@ class SegmentationMetrics:
     """mIoU, pixel accuracy, class accuracy and the IoU of each class, all in [0, 1].
 
     One confusion matrix over the whole data set (torchmetrics) gives them all. A class that is neither labelled
-    nor predicted anywhere counts for nothing; code bases that score it 0 report less.
+    nor predicted anywhere counts for nothing and has no IoU; code bases that score it 0 report less.
 
     Args:
         classes: names of the classes.
@@ -40,12 +40,13 @@ class SegmentationMetrics:
 
     def compute(self) -> dict[str, float]:
         """The scores over everything counted so far."""
-        counts = self.matrix.compute().double()
+        # Some accelerators have no float64.
+        counts = self.matrix.compute().cpu().double()
         hit, labelled, predicted = counts.diag(), counts.sum(dim=1), counts.sum(dim=0)
         iou = hit / (labelled + predicted - hit)
         return {
-            "miou": float(iou.nanmean()),
+            "miou": float(torch.nanmean(iou)),
             "pixel_accuracy": float(hit.sum() / labelled.sum()),
-            "class_accuracy": float((hit / labelled).nanmean()),
-            **{f"iou/{name}": float(torch.nan_to_num(value)) for name, value in zip(self.classes, iou, strict=True)},
+            "class_accuracy": float(torch.nanmean(hit / labelled)),
+            **{f"iou/{name}": float(value) for name, value in zip(self.classes, iou, strict=True) if value.isfinite()},
         }
