@@ -35,6 +35,7 @@ LOSSES = {
 
 def prepare(loss: str, size: tuple[int, int]) -> Callable[[], Tensor]:
     """One step on a map of this size, with the libraries already loaded by a step on a small one."""
+    torch.set_num_threads(1)
     _step_on(loss, (20, 20))()
     return _step_on(loss, size)
 
@@ -56,6 +57,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9, help="how often both are timed")
     rounds = parser.parse_args().rounds
+    # With more threads than free cores, each parallel region waits for its last thread, and the ratio shows the queue.
+    torch.set_num_threads(1)
     print(machine())
     memory()
     time(rounds)

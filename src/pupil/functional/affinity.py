@@ -57,7 +57,7 @@ def gram_form(student: Tensor, teacher: Tensor) -> tuple[Tensor, Callable[[], Te
     own, cross = student @ student.mT, student @ teacher.mT
     value = _inner(own, own) + _gram_norm(teacher) - 2 * _inner(cross, cross)
     # Rounding can push the difference of nearly equal numbers below zero.
-    return value.clamp_min(0), lambda: torch.baddbmm(own @ student, cross, teacher, beta=4, alpha=-4)
+    return value.clamp_min(0), lambda: (own @ student).baddbmm_(cross, teacher, beta=4, alpha=-4)
 
 
 def difference_form(student: Tensor, teacher: Tensor) -> tuple[Tensor, Callable[[], Tensor]]:
