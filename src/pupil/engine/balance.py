@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pupil.distiller import Distiller, Term
+from pupil.engine.untouched import untouched
 from pupil.errors import UsageError
 from pupil.lesson import Activations, Lesson
 from pupil.schedules import Share
@@ -57,7 +58,7 @@ def balance(
         The new ratios by the name of their term.
 
     Raises:
-        UsageError: if a term has no gradient there (student and teacher agree), or there is no task term.
+        UsageError: if a term or the task loss has no gradient there, or there is no task term.
     """
     pending = unmeasured(distiller, progress)
     if not pending:
@@ -65,7 +66,7 @@ def balance(
     if TASK not in distiller.terms:
         raise UsageError(f"expected a term named {TASK!r} to compare shares with, got {list(distiller.terms)}: add it")
     pulls: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in pending}
-    with _untouched(distiller):
+    with untouched(distiller):
         for image, target, sample in batches:
             lesson = distiller.lesson(image, target, progress=progress, sample=sample)
             for name in pending:
@@ -86,35 +87,40 @@ def _pulls(lesson: Lesson, task: Term, term: Term) -> tuple[Tensor, Tensor]:
         output=cut.get("", lesson.student.output),
         features={**lesson.student.features, **{name: value for name, value in cut.items() if name}},
     )
-    value = term.unweighted(replace(lesson, student=student))
-    direct = dict(zip(cut, torch.autograd.grad(value, list(cut.values()), allow_unused=True), strict=True))
-    read = [name for name, gradient in direct.items() if gradient is not None]
-    labels = torch.autograd.grad(
-        task.unweighted(lesson), [shown[name] for name in read], retain_graph=True, allow_unused=True
-    )
-    return _norm(labels), _norm([direct[name] for name in read])
+    read = _gradients(term.unweighted(replace(lesson, student=student)), cut)
+    labels = _gradients(task.unweighted(lesson), {name: shown[name] for name in read})
+    return _norm(labels.values()), _norm(read.values())
 
 
-def _norm(gradients: Iterable[Tensor | None]) -> Tensor:
-    norms = [gradient.double().norm() for gradient in gradients if gradient is not None]
-    return torch.stack(norms).norm() if norms else torch.zeros(())
+def _gradients(value: Tensor, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The gradient of a value at each of the tensors that it depends on."""
+    if not (tensors and value.requires_grad):
+        return {}
+    # Several terms are measured on one lesson, so the student's graph is kept.
+    found = torch.autograd.grad(value, list(tensors.values()), retain_graph=True, allow_unused=True)
+    return {name: gradient for name, gradient in zip(tensors, found, strict=True) if gradient is not None}
+
+
+def _norm(gradients: Iterable[Tensor]) -> Tensor:
+    norms = [gradient.double().norm() for gradient in gradients]
+    return torch.stack(norms).norm() if norms else torch.zeros((), dtype=torch.float64)
 
 
 def _ratio(name: str, pairs: list[tuple[Tensor, Tensor]]) -> float:
     labels, term = (float(sum(each)) / len(pairs) for each in zip(*pairs, strict=True))
-    if not term > 1e-12 * labels:
+    if not (math.isfinite(labels) and math.isfinite(term)):
+        raise UsageError(
+            f"expected finite gradients to measure term {name!r}, got {labels} of the task and {term} of the term: "
+            "look for NaN in the images, or fix its weight with --set weight=NUMBER"
+        )
+    if term <= 1e-12 * labels:
         raise UsageError(
             f"expected term {name!r} to pull at the student, got a gradient of {term:.1e}: "
-            "student and teacher agree already; fix its weight with --set weight=NUMBER"
+            "student and teacher agree already, or its inputs are cut off; fix its weight with --set weight=NUMBER"
+        )
+    if labels == 0.0:
+        raise UsageError(
+            f"expected the task loss to pull where term {name!r} looks, got no gradient: "
+            "look for labels that are all ignored, tap a layer on the way to the output, or fix its weight"
         )
     return labels / term
-
-
-@contextmanager
-def _untouched(distiller: Distiller) -> Iterator[None]:
-    before = [(buffer, buffer.clone()) for buffer in distiller.buffers()]
-    devices = [buffer.device for buffer, _ in before if buffer.device.type == "cuda"]
-    with torch.random.fork_rng(devices=devices[:1]):
-        yield
-    for buffer, value in before:
-        buffer.copy_(value)
