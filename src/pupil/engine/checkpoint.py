@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from pupil.errors import UsageError
 
@@ -31,6 +32,21 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     os.replace(partial, path)
 
 
+def random_states(device: torch.device) -> dict[str, Tensor]:
+    """The states of the generators that a training on this device draws from."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def set_random_states(states: Mapping[str, Tensor], device: torch.device) -> None:
+    """Put back what :func:`random_states` gave, as far as this device has such generators."""
+    torch.set_rng_state(states["cpu"])
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)
+
+
 def load_checkpoint(folder: Path) -> dict[str, Any]:
     """Read the state of a run.
 
@@ -42,9 +58,15 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
         raise UsageError(f"expected a checkpoint at {str(path)!r}, got none: start over with --overwrite")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UsageError(f"expected a checkpoint in {str(path)!r}, got a broken file ({reason})") from None
+    except OSError:
+        raise
+    except Exception as error:  # a broken pickle can raise anything
+        raise UsageError(
+            f"expected a checkpoint of plain data in {str(path)!r}, got a broken or foreign file: "
+            "start over with --overwrite"
+        ) from error
     if not isinstance(state, dict):
-        raise UsageError(f"expected a checkpoint in {str(path)!r}, got {type(state).__name__}: start over")
+        raise UsageError(
+            f"expected a checkpoint in {str(path)!r}, got {type(state).__name__}: start over with --overwrite"
+        )
     return state

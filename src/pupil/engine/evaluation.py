@@ -41,6 +41,8 @@ def evaluate(
         batch_sampler=in_order(len(dataset), batch_size),
         num_workers=workers,
         collate_fn=collate,
+        # A generator of its own: the loader would otherwise draw from the training's.
+        generator=torch.Generator(),
     )
     try:
         for batch, labels, _ in loader:

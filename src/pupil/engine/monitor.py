@@ -15,11 +15,8 @@ class Monitor:
 
     Nothing is read back before :meth:`read`, so that the device never waits for the log.
 
-    Args:
-        device: where the terms live.
-
     Example:
-        >>> monitor = Monitor("cpu")
+        >>> monitor = Monitor()
         >>> monitor.update({"task": torch.tensor(1.0)}, step=0)
         >>> monitor.update({"task": torch.tensor(2.0)}, step=1)
         >>> monitor.read()
@@ -28,8 +25,7 @@ class Monitor:
 
     NEVER = 2**62
 
-    def __init__(self, device: torch.device | str) -> None:
-        self.device = device
+    def __init__(self) -> None:
         self._names: list[str] = []
         self._count = 0
 
@@ -45,11 +41,13 @@ class Monitor:
         self._first_bad = torch.where(values.isfinite(), self._first_bad, self._first_bad.clamp(max=step))
 
     def read(self) -> dict[str, float]:
-        """Mean of each term since the last reading.
+        """Mean of each term since the last reading; empty where there was no step.
 
         Raises:
             UsageError: if a term became NaN or infinite, naming the term and the step.
         """
+        if not self._count:
+            return {}
         bad = self._first_bad.tolist()
         if min(bad) < self.NEVER:
             name, step = self._names[bad.index(min(bad))], min(bad)
@@ -57,7 +55,7 @@ class Monitor:
                 f"expected finite losses, got NaN or infinity in term {name!r} at step {step}: "
                 "lower --learning-rate, set --clip, or lower the term's weight"
             )
-        means = dict(zip(self._names, (self._sum / max(1, self._count)).tolist(), strict=True))
+        means = dict(zip(self._names, (self._sum / self._count).tolist(), strict=True))
         self._sum.zero_()
         self._count = 0
         return means

@@ -3,22 +3,58 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from pupil.distiller import Distiller
 from pupil.engine.options import Training
+from pupil.errors import UsageError
 
 
 def make_optimizer(parameters: Iterable[nn.Parameter], options: Training) -> Optimizer:
-    """The optimizer that the options name, over one group of parameters."""
+    """The optimizer that the options name, over one group of parameters.
+
+    Raises:
+        UsageError: if there is nothing to train.
+    """
+    parameters = list(parameters)
+    if not parameters:
+        raise UsageError("expected a student that learns, got no parameter that requires a gradient: unfreeze some")
     if options.optimizer == "sgd":
         return torch.optim.SGD(
             parameters, lr=options.learning_rate, momentum=options.momentum, weight_decay=options.weight_decay
         )
     return torch.optim.AdamW(parameters, lr=options.learning_rate, weight_decay=options.weight_decay)
+
+
+def check_optimizers(distiller: Distiller, optimizers: Sequence[Optimizer]) -> None:
+    """Refuse to train where a parameter would be stepped twice, never, or belongs to a teacher that does not learn.
+
+    Raises:
+        UsageError: naming the parameter.
+    """
+    stepped = [each for optimizer in optimizers for group in optimizer.param_groups for each in group["params"]]
+    times = Counter(map(id, stepped))
+    for name, each in distiller.named_parameters():
+        if each.requires_grad and times[id(each)] != 1:
+            raise UsageError(
+                f"expected parameter {name!r} in exactly one optimizer, got it in {times[id(each)]}: "
+                "share the trainable parameters out among the optimizers"
+            )
+    # A teacher registers the parameters that train with the student, and hides those that stay as they are.
+    teacher = distiller.teacher
+    registered = set(map(id, teacher.parameters())) if isinstance(teacher, nn.Module) else set()
+    hidden = getattr(teacher, "model", None)
+    for name, each in hidden.named_parameters() if isinstance(hidden, nn.Module) else ():
+        if id(each) in times and id(each) not in registered:
+            raise UsageError(
+                f"expected a teacher of its own, got {name!r} of the teacher among the student's parameters: "
+                "pass copy.deepcopy(model) as teacher, or freeze what both share"
+            )
 
 
 def learning_rate_factor(progress: float, options: Training) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pupil.errors import UsageError
 
@@ -39,7 +39,7 @@ class Training:
     momentum: float = option(0.9, "momentum (sgd)")
     schedule: Literal["poly", "cosine", "constant"] = option("cosine", "learning rate over progress")
     warmup: float = option(0.03, "share of the run over which the learning rate rises")
-    clip: float | None = option(5.0, "largest gradient norm; none turns it off")
+    clip: float | None = option(5.0, "largest gradient norm; 0 turns clipping off")
     precision: Literal["no", "bf16", "fp16"] = option("no", "automatic mixed precision; losses stay in float32")
     device: Literal["auto", "cpu"] = option("auto", "where to run; auto takes an accelerator if there is one")
     workers: int = option(0, "processes that load data")
@@ -50,11 +50,18 @@ class Training:
     smoke: bool = option(False, "shrink everything: does it run at all?")
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("batch_size", 1), ("evaluations", 1), ("log_every", 1), ("workers", 0)):
+        for name, kind in get_type_hints(type(self)).items():
+            if get_origin(kind) is Literal and getattr(self, name) not in get_args(kind):
+                choices = " or ".join(get_args(kind))
+                raise UsageError(f"expected {name} {choices}, got {getattr(self, name)!r}: change --{flag(name)}")
+        least_values = {"seed": 0, "steps": 1, "batch_size": 1, "evaluations": 1, "log_every": 1, "workers": 0}
+        for name, least in least_values.items():
             if getattr(self, name) < least:
                 raise UsageError(f"expected {name} >= {least}, got {getattr(self, name)}: change --{flag(name)}")
         if not self.learning_rate > 0.0:
             raise UsageError(f"expected learning_rate > 0, got {self.learning_rate}: change --learning-rate")
+        if self.clip and not self.clip > 0.0:
+            raise UsageError(f"expected clip >= 0, got {self.clip}: 0 turns clipping off")
         if not 0.0 <= self.warmup < 1.0:
             raise UsageError(f"expected warmup in [0, 1), got {self.warmup}: it is a share of the run")
         if self.labels is not None and self.labels < 1:

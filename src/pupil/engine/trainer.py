@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
@@ -18,14 +19,16 @@ from pupil.data.batches import Batches
 from pupil.data.views import Source, Views
 from pupil.distiller import Distiller
 from pupil.engine.balance import balance, ratios, set_ratios, unmeasured
-from pupil.engine.checkpoint import load_checkpoint, save_checkpoint
+from pupil.engine.checkpoint import load_checkpoint, random_states, save_checkpoint, set_random_states
 from pupil.engine.monitor import Monitor
-from pupil.engine.optimization import make_optimizer, set_learning_rate
+from pupil.engine.optimization import check_optimizers, make_optimizer, set_learning_rate
 from pupil.engine.options import Training
 from pupil.engine.progress import ProgressLines
+from pupil.engine.reached import freeze_unreached
+from pupil.errors import UsageError
 from pupil.run import Run
 
-BALANCE_BATCHES = 8
+TRIAL_BATCHES = 8
 
 Evaluate = Callable[[], Mapping[str, float]]
 Transform = Callable[[Any, Any], tuple[Any, Any]]
@@ -58,6 +61,9 @@ class Trainer:
         options: length, optimizer, precision, how often to log.
         run: where logs, weights and checkpoints go.
         title: what the progress bar says.
+
+    Raises:
+        UsageError: if nothing would be trained, or a part of the frozen teacher would.
     """
 
     def __init__(
@@ -79,11 +85,14 @@ class Trainer:
         self.options = options
         self.run = run
         self.title = title
-        self.accelerator = Accelerator(cpu=options.device == "cpu", mixed_precision=options.precision)
-        self.distiller = distiller.to(self.accelerator.device)
+        self.accelerator = _accelerator(options)
+        self.distiller = distiller.to(self.accelerator.device).train()
+        if frozen := freeze_unreached(self.distiller, self._trial_batches(first=0)):
+            print(f"frozen, since no loss reaches them: {', '.join(frozen)}")
         self.optimizer: Optimizer = make_optimizer(
             (each for each in distiller.parameters() if each.requires_grad), options
         )
+        check_optimizers(self.distiller, [self.optimizer])
         self.prepared, self.stepper = self.accelerator.prepare(self.distiller, self.optimizer)
         self.step = 0
         self.seconds = 0.0
@@ -99,7 +108,7 @@ class Trainer:
         torch.manual_seed(self.options.seed)
         if self.options.resume:
             self._restore()
-        monitor = Monitor(self.accelerator.device)
+        monitor = Monitor()
         steps, every = self.options.steps, self.options.log_every
         stops = {round(steps * part / self.options.evaluations) for part in range(1, self.options.evaluations + 1)}
         self.distiller.train()
@@ -131,7 +140,7 @@ class Trainer:
                 image, target, progress=self.step / self.options.steps, sample=sample
             )
         self.accelerator.backward(torch.stack(list(terms.values())).sum())
-        if self.options.clip is not None:
+        if self.options.clip:
             self.accelerator.clip_grad_norm_(self.prepared.parameters(), self.options.clip)
         self.stepper.step()
         self.stepper.zero_grad(set_to_none=True)
@@ -159,16 +168,19 @@ class Trainer:
         for image, target, sample in loader:
             yield image.to(device, non_blocking=True), target.to(device, non_blocking=True), sample
 
+    def _trial_batches(self, first: int) -> Iterator[tuple[Any, Any, Tensor]]:
+        """Some of the batches that come next, to measure something before they are trained on."""
+        return islice(self._batches(first, workers=0), TRIAL_BATCHES)
+
     def _balance(self) -> None:
         """Measure the shares that begin to act now, on the batches that come next."""
         if not unmeasured(self.distiller, self.step / self.options.steps):
             return
-        batches = islice(self._batches(first=self.step, workers=0), BALANCE_BATCHES)
-        balance(self.distiller, batches, progress=self.step / self.options.steps)
+        balance(self.distiller, self._trial_batches(self.step), progress=self.step / self.options.steps)
         self.run.update(weights=ratios(self.distiller))
 
     def _validate(self, progress: ProgressLines) -> None:
-        self.scores = self.evaluate()
+        self.scores = {name: float(value) for name, value in self.evaluate().items()}
         self.run.log({"step": self.step, "seconds": self.seconds, "metrics": dict(self.scores)})
         progress.say(
             f"{self.title}  step {self.step}/{self.options.steps}  {self.metric} {self.scores[self.metric]:.4f}"
@@ -204,7 +216,8 @@ class Trainer:
             "ratios": ratios(self.distiller),
             "distiller": self.distiller.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "random": torch.get_rng_state(),
+            "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler else {},
+            "random": random_states(self.accelerator.device),
         }
 
     def _restore(self) -> None:
@@ -214,8 +227,19 @@ class Trainer:
         set_ratios(self.distiller, state["ratios"])
         self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
         self.scores = state["scores"]
-        torch.set_rng_state(state["random"])
+        if self.accelerator.scaler:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        set_random_states(state["random"], self.accelerator.device)
         self.run.cut_metrics(self.step)
+
+
+def _accelerator(options: Training) -> Accelerator:
+    # Accelerate keeps the first one's settings for the whole process; the next training may have its own.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    try:
+        return Accelerator(cpu=options.device == "cpu", mixed_precision=options.precision)
+    except ValueError as error:
+        raise UsageError(f"cannot train with --precision {options.precision} here: {error}") from None
 
 
 def _line(step: int, steps: int, terms: Mapping[str, float], scores: Mapping[str, float], metric: str) -> str:

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pupil.engine.evaluation import evaluate
+from pupil.tasks.segmentation import SegmentationTask
+
+CLASSES = ["road", "car", "sky"]
+TASK = SegmentationTask(CLASSES)
+
+
+def items(sizes: list[tuple[int, int]]) -> list[tuple[Tensor, Tensor]]:
+    generator = torch.Generator().manual_seed(0)
+    found = []
+    for size in sizes:
+        target = torch.randint(0, 3, size, generator=generator)
+        target[0, 0] = 255
+        found.append((torch.rand(3, *size, generator=generator), target))
+    return found
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.BatchNorm2d(4), nn.Dropout(), nn.Conv2d(4, 3, 1))
+
+
+def naive(model: nn.Module, dataset: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
+    """One image after the other."""
+    scores = TASK.metrics()
+    model.eval()
+    for image, target in dataset:
+        scores.update(TASK.predict(model, image[None]), target[None])
+    return scores.compute()
+
+
+ONE_SIZE = [(8, 10)] * 5
+SEVERAL_SIZES = [(8, 10), (8, 10), (6, 12), (9, 9), (8, 10)]
+
+
+@pytest.mark.parametrize("sizes", [ONE_SIZE, SEVERAL_SIZES])
+@pytest.mark.parametrize("batch_size", [1, 2, 16])
+def test_agrees_with_one_image_after_the_other(sizes: list[tuple[int, int]], batch_size: int) -> None:
+    dataset = items(sizes)
+    found = evaluate(network(), TASK, dataset, batch_size=batch_size)
+    assert found.pop("milliseconds_per_image") > 0.0
+    assert found == pytest.approx(naive(network(), dataset))
+
+
+def test_workers_change_nothing() -> None:
+    dataset = items(SEVERAL_SIZES)
+    alone, shared = (evaluate(network(), TASK, dataset, batch_size=2, workers=workers) for workers in (0, 2))
+    alone.pop("milliseconds_per_image")
+    shared.pop("milliseconds_per_image")
+    assert alone == shared
+
+
+def test_training_goes_on_as_if_nobody_had_looked() -> None:
+    model = network().train()
+    model[1].eval()
+    flags = [module.training for module in model.modules()]
+    before, random = {name: each.clone() for name, each in model.state_dict().items()}, torch.get_rng_state()
+    evaluate(model, TASK, items(ONE_SIZE))
+    assert [module.training for module in model.modules()] == flags
+    assert all(torch.equal(each, before[name]) for name, each in model.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), random)
+
+
+def test_the_training_flags_come_back_after_an_error() -> None:
+    model = nn.Sequential(nn.Conv2d(4, 3, 1)).train()
+    with pytest.raises(RuntimeError, match="channels"):
+        evaluate(model, TASK, items(ONE_SIZE))
+    assert all(module.training for module in model.modules())

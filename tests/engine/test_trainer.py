@@ -1,0 +1,382 @@
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pupil import schedules
+from pupil.data.transforms import training_transform
+from pupil.distiller import Distiller, Term
+from pupil.engine.checkpoint import load_checkpoint
+from pupil.engine.evaluation import evaluate
+from pupil.engine.monitor import Monitor
+from pupil.engine.options import Training
+from pupil.engine.trainer import Outcome, Trainer
+from pupil.errors import UsageError
+from pupil.lesson import features, outputs
+from pupil.run import Run
+from pupil.schedules import Share
+from pupil.taps import Tapped
+from pupil.tasks.segmentation import SegmentationTask
+from pupil.teachers import FrozenTeacher
+
+TASK = SegmentationTask(["road", "car", "sky"])
+GENERATOR = torch.Generator().manual_seed(0)
+DATA = [
+    (torch.rand(3, 12, 12, generator=GENERATOR), torch.randint(0, 3, (12, 12), generator=GENERATOR)) for _ in range(7)
+]
+OPTIONS: dict[str, Any] = {"steps": 4, "batch_size": 3, "evaluations": 2, "log_every": 1, "device": "cpu"}
+
+
+class SquaredError(nn.Module):
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        return (student.float() - teacher.detach().float()).square().mean()
+
+
+class Adapted(SquaredError):
+    """A loss with an adapter that trains beside the student."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.adapter = nn.Conv2d(4, 4, 1)
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        return super().forward(self.adapter(student), teacher)
+
+
+def network(seed: int = 0) -> nn.Sequential:
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Dropout2d(0.3), nn.Conv2d(4, 3, 1))
+
+
+def alone(student: nn.Module) -> Distiller:
+    return Distiller(Tapped(student, call=TASK.call), None, {"task": Term(*TASK.objective())})
+
+
+def taught(student: nn.Module, weight: Any = None) -> Distiller:
+    """A share that acts from the start, an adapter, and a share that begins in the middle."""
+    late = Share(0.2, schedules.after(0.5, 1.0))
+    return Distiller(
+        Tapped(student, ["1"], TASK.call),
+        FrozenTeacher(network(9), ["1"], TASK.call),
+        {
+            "task": Term(*TASK.objective()),
+            "match": Term(SquaredError(), outputs, Share(0.5) if weight is None else weight),
+            "hint": Term(Adapted(), features("1"), late),
+        },
+    )
+
+
+def scores(student: nn.Module) -> Mapping[str, float]:
+    return evaluate(student, TASK, DATA, batch_size=4)
+
+
+def trainer(
+    folder: Path,
+    make: Callable[[nn.Module], Distiller] = taught,
+    student: nn.Module | None = None,
+    **options: Any,
+) -> Trainer:
+    settings = Training(**{**OPTIONS, **options})
+    student = student or network()
+    # As a recipe does: what a method draws comes after the student.
+    torch.manual_seed(settings.seed)
+    return Trainer(
+        make(student),
+        DATA,
+        training_transform(8),
+        lambda: scores(student),
+        metric="miou",
+        options=settings,
+        run=Run(folder) if settings.resume else Run.create(folder, {}),
+    )
+
+
+def weights(folder: Path, name: str = "student") -> dict[str, Tensor]:
+    return Run(folder).load_weights(name)
+
+
+def equal(ours: Any, theirs: Any) -> bool:
+    """Bit-equality of nested states."""
+    if isinstance(ours, Tensor):
+        return torch.equal(ours, theirs)
+    if isinstance(ours, Mapping):
+        return ours.keys() == theirs.keys() and all(equal(each, theirs[name]) for name, each in ours.items())
+    if isinstance(ours, list | tuple):
+        return len(ours) == len(theirs) and all(equal(*pair) for pair in zip(ours, theirs, strict=True))
+    return bool(ours == theirs)
+
+
+def test_a_run_leaves_everything_behind(tmp_path: Path) -> None:
+    outcome = trainer(tmp_path / "run").fit()
+    run = Run(tmp_path / "run")
+    assert isinstance(outcome, Outcome)
+    assert outcome.images == 4 * 3
+    assert outcome.seconds > 0.0
+    names = {str(path.relative_to(run.folder)) for path in run.folder.rglob("*") if path.is_file()}
+    logs = {"run.json", "metrics.jsonl"}
+    assert names == {*logs, "student.safetensors", "best.safetensors", "checkpoint/state.pt"}
+    assert set(run.record["weights"]) == {"match", "hint"}
+    trained = [row for row in run.metrics if "terms" in row]
+    scored = [row for row in run.metrics if "metrics" in row]
+    assert [row["step"] for row in trained] == [1, 2, 3, 4]
+    assert [row["step"] for row in scored] == [2, 4]
+    assert scored[-1]["metrics"] == outcome.metrics
+    assert [row["progress"] for row in trained] == [0.25, 0.5, 0.75, 1.0]
+    assert all(row["loss"] == pytest.approx(sum(row["terms"].values())) for row in trained)
+    assert [row["terms"]["hint"] > 0 for row in trained] == [False, False, True, True]
+
+
+def test_the_students_file_loads_into_the_bare_model_and_scores_what_was_logged(tmp_path: Path) -> None:
+    outcome = trainer(tmp_path / "run").fit()
+    bare = network(5)
+    bare.load_state_dict(weights(tmp_path / "run"), strict=True)
+    assert scores(bare)["miou"] == outcome.metrics["miou"]
+
+
+def test_the_best_student_is_the_one_of_the_best_evaluation(tmp_path: Path) -> None:
+    ours, students = trainer(tmp_path / "run", evaluations=4), []
+    values = iter([0.2, 0.5, 0.4, 0.5])
+
+    def evaluation() -> dict[str, float]:
+        students.append(copy.deepcopy(ours.distiller.student.model.state_dict()))
+        return {"miou": next(values)}
+
+    ours.evaluate = evaluation
+    ours.fit()
+    assert equal(weights(tmp_path / "run", "best"), dict(students[1]))
+    assert equal(weights(tmp_path / "run"), dict(students[3]))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_equal_seeds_give_equal_bits_and_other_seeds_do_not(tmp_path: Path, optimizer: str) -> None:
+    for name, seed in (("one", 0), ("two", 0), ("other", 1)):
+        trainer(tmp_path / name, seed=seed, optimizer=optimizer).fit()
+    assert equal(weights(tmp_path / "one"), weights(tmp_path / "two"))
+    assert not equal(weights(tmp_path / "one"), weights(tmp_path / "other"))
+
+
+def test_workers_and_the_number_of_evaluations_change_no_bit(tmp_path: Path) -> None:
+    for name, options in (("one", {}), ("two", {"evaluations": 4}), ("three", {"workers": 1})):
+        trainer(tmp_path / name, **options).fit()
+    assert equal(weights(tmp_path / "one"), weights(tmp_path / "two"))
+    assert equal(weights(tmp_path / "one"), weights(tmp_path / "three"))
+
+
+def test_the_teacher_stays_as_it_was(tmp_path: Path) -> None:
+    ours = trainer(tmp_path / "run")
+    teacher = ours.distiller.teacher.model
+    before = copy.deepcopy(teacher.state_dict())
+    ours.fit()
+    assert equal(dict(teacher.state_dict()), dict(before))
+    assert all(each.grad is None for each in teacher.parameters())
+
+
+def test_every_method_starts_from_the_same_student_and_sees_the_same_batches(tmp_path: Path) -> None:
+    taken = []
+    for make in (alone, taught):
+        ours, steps = trainer(tmp_path / make.__name__, make), []
+        learn = ours._learn
+
+        def recording(*batch: Tensor, learn: Any = learn, steps: Any = steps) -> dict[str, Tensor]:
+            # The random state too, so that dropout strikes the same channels.
+            steps.append((*batch, torch.get_rng_state()))
+            return learn(*batch)
+
+        ours._learn = recording
+        assert equal(dict(ours.distiller.student.model.state_dict()), dict(network().state_dict()))
+        ours.fit()
+        taken.append(steps)
+    assert len(taken[0]) == 4
+    assert equal(*taken)
+
+
+class PowerCut(Exception):
+    """The run stops here."""
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("at", [2, 3])
+def test_a_run_that_was_cut_off_goes_on_to_the_same_bits(tmp_path: Path, optimizer: str, at: int) -> None:
+    settings: dict[str, Any] = {"optimizer": optimizer, "steps": 6, "evaluations": 3}
+    unbroken = trainer(tmp_path / "unbroken", **settings).fit()
+
+    ours = trainer(tmp_path / "cut", **settings)
+    learn = ours._learn
+
+    def failing(*batch: Any) -> dict[str, Tensor]:
+        if ours.step == at:
+            raise PowerCut
+        return learn(*batch)
+
+    ours._learn = failing
+    with pytest.raises(PowerCut):
+        ours.fit()
+    # Whatever happens to the generators in between is forgotten, and so are other first weights.
+    torch.rand(7)
+    resumed = trainer(tmp_path / "cut", student=network(3), **settings, resume=True).fit()
+
+    assert equal(weights(tmp_path / "cut"), weights(tmp_path / "unbroken"))
+    assert equal(weights(tmp_path / "cut", "best"), weights(tmp_path / "unbroken", "best"))
+    states = [load_checkpoint(tmp_path / name) for name in ("cut", "unbroken")]
+    rows = [Run(tmp_path / name).metrics for name in ("cut", "unbroken")]
+    for timed in (*states, *rows[0], *rows[1]):
+        timed.pop("seconds")
+        for scored in (timed.get("scores"), timed.get("metrics")):
+            if scored:
+                scored.pop("milliseconds_per_image")
+    assert equal(*states)
+    assert rows[0] == rows[1]
+    assert resumed.metrics["miou"] == unbroken.metrics["miou"]
+    assert resumed.images == unbroken.images
+
+
+def test_a_finished_run_may_be_resumed_and_stays_as_it_is(tmp_path: Path) -> None:
+    outcome = trainer(tmp_path / "run").fit()
+    before, rows = weights(tmp_path / "run"), Run(tmp_path / "run").metrics
+    again = trainer(tmp_path / "run", student=network(3), resume=True).fit()
+    assert equal(weights(tmp_path / "run"), before)
+    assert Run(tmp_path / "run").metrics == rows
+    assert again == outcome
+
+
+def test_the_first_term_that_is_not_finite_is_named_with_its_step(tmp_path: Path) -> None:
+    def breaking(lesson: Any) -> float:
+        return float("nan") if lesson.progress >= 0.5 else 1.0
+
+    ours = trainer(tmp_path / "run", lambda student: taught(student, breaking), evaluations=1, log_every=50)
+    with pytest.raises(UsageError, match="got NaN or infinity in term 'match' at step 2"):
+        ours.fit()
+    assert not (tmp_path / "run" / "student.safetensors").exists()
+
+
+@pytest.mark.parametrize("clip", [None, 0.5])
+def test_a_step_reads_nothing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip: float | None) -> None:
+    # AdamW counts its steps in tensors on the CPU, which it may read without waiting for a device; SGD has none.
+    ours = trainer(tmp_path / "run", lambda student: taught(student, 0.5), optimizer="sgd", clip=clip)
+    ours._balance()
+    monitor, batches = Monitor(), iter(list(ours._batches(first=0)))
+    monitor.update(ours._learn(*next(batches)), 0)
+    read: list[str] = []
+    with monkeypatch.context() as patch:
+        for name in ("item", "tolist", "__bool__", "__float__", "__int__", "__index__", "cpu", "numpy"):
+            original = getattr(Tensor, name)
+            patch.setattr(
+                Tensor,
+                name,
+                lambda tensor, *args, f=original, n=name, **more: (read.append(n), f(tensor, *args, **more))[1],
+            )
+        monitor.update(ours._learn(*next(batches)), 1)
+        assert read == []
+        monitor.read()
+    assert set(read) == {"tolist"}
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("settings", [{}, {"optimizer": "sgd"}, {"precision": "bf16"}])
+def test_a_step_never_waits_for_the_device(tmp_path: Path, settings: dict[str, Any]) -> None:
+    ours = trainer(tmp_path / "run", lambda student: taught(student, 0.5), device="auto", **settings)
+    ours._balance()
+    monitor, batches = Monitor(), iter(list(ours._batches(first=0)))
+    monitor.update(ours._learn(*next(batches)), 0)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        monitor.update(ours._learn(*next(batches)), 1)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert set(monitor.read()) == {"task", "match", "hint"}
+
+
+def test_the_gradient_is_clipped_as_a_whole(tmp_path: Path) -> None:
+    before = network()
+    ours = trainer(
+        tmp_path / "run",
+        alone,
+        optimizer="sgd",
+        learning_rate=1.0,
+        momentum=0.0,
+        weight_decay=0.0,
+        warmup=0.0,
+        clip=1e-3,
+    )
+    ours._learn(*next(iter(ours._batches(first=0))))
+    pairs = zip(ours.distiller.student.model.parameters(), before.parameters(), strict=True)
+    moved = torch.cat([(now - then).flatten() for now, then in pairs])
+    assert float(moved.detach().norm()) == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_the_learning_rate_follows_progress(tmp_path: Path) -> None:
+    ours = trainer(tmp_path / "run", alone, schedule="cosine", warmup=0.0, learning_rate=0.1)
+    ours.fit()
+    rates = [row["learning_rate"] for row in ours.run.metrics if "terms" in row]
+    assert rates == pytest.approx([0.1, 0.1 * (1 + 0.5**0.5) / 2, 0.05, 0.1 * (1 - 0.5**0.5) / 2])
+
+
+def test_a_head_without_a_loss_is_frozen_with_one_notice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class TwoHeads(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.main, self.aux = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
+
+        def forward(self, image: Tensor) -> dict[str, Tensor]:
+            return {"out": self.main(image), "aux": self.aux(image)}
+
+    def without(student: nn.Module) -> Distiller:
+        task = Term(*TASK.objective(auxiliary_weight=0.0))
+        return Distiller(Tapped(student, call=TASK.call), None, {"task": task})
+
+    ours = trainer(tmp_path / "run", without, TwoHeads())
+    assert capsys.readouterr().out == "frozen, since no loss reaches them: aux.weight, aux.bias\n"
+    assert [len(group["params"]) for group in ours.optimizer.param_groups] == [2]
+    ours.fit()
+    trainer(tmp_path / "quiet", alone, TwoHeads())
+    assert capsys.readouterr().out.count("frozen") == 0
+
+
+def test_a_layer_shared_with_the_teacher_is_refused(tmp_path: Path) -> None:
+    def sharing(student: nn.Module) -> Distiller:
+        distiller = taught(student)
+        distiller.teacher.model[0] = student[0]
+        return distiller
+
+    with pytest.raises(UsageError, match=r"expected a teacher of its own, got '0.weight' of the teacher"):
+        trainer(tmp_path / "run", sharing)
+
+
+def test_a_frozen_student_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="expected a student that learns"):
+        trainer(tmp_path / "run", alone, network().requires_grad_(False))
+
+
+def test_each_training_has_its_own_precision(tmp_path: Path) -> None:
+    for index, precision in enumerate(["no", "bf16", "no"]):
+        ours = trainer(tmp_path / str(index), lambda student: taught(student, 0.5), precision=precision)
+        seen: list[torch.dtype] = []
+        ours.distiller.student.model.register_forward_hook(
+            lambda module, args, output, seen=seen: seen.append(output.dtype)
+        )
+        terms = ours._learn(*next(iter(ours._batches(first=0))))
+        assert seen == [torch.bfloat16 if precision == "bf16" else torch.float32]
+        assert {each.dtype for each in terms.values()} == {torch.float32}
+
+
+def test_a_precision_that_the_device_lacks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(**settings: Any) -> None:
+        raise ValueError("needs a GPU")
+
+    monkeypatch.setattr("pupil.engine.trainer.Accelerator", lacking)
+    with pytest.raises(UsageError, match="cannot train with --precision bf16 here: needs a GPU"):
+        trainer(tmp_path / "run", precision="bf16")
+
+
+def test_scores_of_any_number_type_are_kept_as_plain_numbers(tmp_path: Path) -> None:
+    ours = trainer(tmp_path / "run", alone)
+    ours.evaluate = lambda: {"miou": torch.tensor(0.5)}
+    ours.fit()
+    assert load_checkpoint(tmp_path / "run")["scores"] == {"miou": 0.5}
