@@ -9,8 +9,6 @@ from dataclasses import MISSING, fields
 from typing import Annotated, Any, get_type_hints
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from pupil import __version__
 from pupil.engine.options import Training, flag
@@ -36,7 +34,7 @@ Trust = Annotated[str | None, typer.Option(help="package.module:function that th
 def main() -> None:
     """Run the command; a mistake of the user's is one line and exit code 2."""
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(prog_name="pupil", standalone_mode=False))
     except UsageError as error:
         _refuse(str(error))
     except MISUSE as error:
@@ -134,11 +132,9 @@ def evaluate(
 ) -> None:
     """Score a run's student on a validation set, at the labels' own resolution."""
     from pupil.recipes.trained import evaluate_run
+    from pupil.report.console import print_scores
 
-    table = Table("metric", "value", box=None)
-    for name, value in evaluate_run(run, data, batch_size=batch_size, trust=trust).items():
-        table.add_row(name, f"{value:.2f}" if name.startswith("milliseconds") else f"{100 * value:.2f} %")
-    Console().print(table)
+    print_scores(evaluate_run(run, data, batch_size=batch_size, trust=trust))
 
 
 @app.command()
@@ -167,10 +163,11 @@ def methods() -> None:
 @app.command()
 def recipes() -> None:
     """List the recipes: `pupil train RECIPE --help` shows the flags of each."""
-    table = Table("recipe", "what it trains", box=None)
-    for command in train_app.registered_commands:
-        table.add_row(command.name, inspect.getdoc(command.callback) if command.callback else "")
-    Console().print(table)
+    from pupil.report.console import print_columns
+
+    commands = train_app.registered_commands
+    rows = [(str(each.name), inspect.getdoc(each.callback) or "" if each.callback else "") for each in commands]
+    print_columns(["recipe", "what it does"], rows)
 
 
 @app.command()

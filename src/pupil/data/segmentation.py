@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from pupil.data.classes import listed
 from pupil.data.folder import SegmentationFolder
+from pupil.data.labelled import LabelledImages
 from pupil.data.street import StreetScenes
+from pupil.data.views import as_image, as_target
 from pupil.errors import UsageError
 from pupil.imports import import_function
 
 DRAWN = "drawn"
+PYTHON = "python"  # what a run remembers of data sets that came from Python
+SCENES = (1200, 200)
 
 
 class SegmentationData(Protocol):
@@ -35,7 +40,7 @@ def segmentation_data(
     spec: str,
     *,
     scene_size: tuple[int, int] = (64, 96),
-    scenes: tuple[int, int] = (1200, 200),
+    scenes: tuple[int, int] = SCENES,
     classes: Sequence[str] | None = None,
     ignore_index: int | None = None,
     labels: int | None = None,
@@ -52,31 +57,117 @@ def segmentation_data(
 
     Args:
         spec: the text.
-        scene_size: (H, W) of drawn scenes.
+        scene_size: (H, W) of drawn scenes, which are the same for every seed.
         scenes: how many drawn scenes there are to train and to validate on.
         classes: class names, where the data does not bring them.
         ignore_index: id of pixels without a label, where the data does not say.
         labels: keep only this many labelled training images.
         label_noise: how carelessly drawn scenes are labelled, from 0 to 1.
-        seed: which drawn scenes, and which images `labels` keeps.
+        seed: which images of a folder `labels` keeps.
 
     Raises:
-        UsageError: where there is no such data, or it is not as a segmentation data set should be.
+        UsageError: where there is no such data, it is not as a segmentation data set should be, or it takes no such
+            argument.
+
+    Example:
+        >>> train, val = segmentation_data("drawn", scenes=(40, 8), labels=10)
+        >>> len(train), len(val), train.classes[:2]
+        (10, 8, ('sky', 'building'))
     """
+    if label_noise and spec != DRAWN:
+        raise UsageError(f"expected --label-noise with --data {DRAWN} alone, got --data {spec}: leave it out")
     if spec == DRAWN:
+        _refuse(spec, classes=classes, ignore_index=ignore_index)
         train = StreetScenes(scenes[0], scene_size, labels=labels, label_noise=label_noise, split="train")
         return train, StreetScenes(scenes[1], scene_size, split="val")
-    if label_noise:
-        raise UsageError(f"expected --label-noise with --data {DRAWN} alone, got --data {spec}: leave it out")
-    if ":" in spec and not Path(spec).exists():
+    if is_code(spec):
+        _refuse(spec, classes=classes, ignore_index=ignore_index, labels=labels)
         return _from_code(spec)
-    train_folder = SegmentationFolder(
+    folder = SegmentationFolder(
         spec, "train", classes=classes, ignore_index=ignore_index, labels=labels, seed=seed, cache=True
     )
-    val_folder = SegmentationFolder(
-        spec, "val", classes=train_folder.classes, ignore_index=train_folder.ignore_index, cache=True
-    )
-    return train_folder, val_folder
+    return folder, validation_data(spec, classes=folder.classes, ignore_index=folder.ignore_index)
+
+
+def validation_data(
+    spec: str, *, classes: Sequence[str], ignore_index: int, scene_size: tuple[int, int] = (64, 96)
+) -> SegmentationData:
+    """The validation set alone, for a network that knows its classes.
+
+    Args:
+        spec: as for :func:`segmentation_data`; a folder needs no `train` here.
+        classes: the network's classes.
+        ignore_index: id of pixels without a label, in a folder.
+        scene_size: (H, W) of drawn scenes.
+
+    Raises:
+        UsageError: where there is no such data, or it has other classes.
+    """
+    if spec == DRAWN:
+        val: SegmentationData = StreetScenes(SCENES[1], scene_size, split="val")
+    elif is_code(spec):
+        _, val = _from_code(spec)
+    else:
+        val = SegmentationFolder(spec, "val", classes=classes, ignore_index=ignore_index, cache=True)
+    if tuple(val.classes) != tuple(classes):
+        raise UsageError(
+            f"expected data of the classes {listed(classes)}, got {listed(val.classes)} from {spec!r}: "
+            "score on data of the same classes in the same order"
+        )
+    return val
+
+
+def checked_data(dataset: Any, where: str) -> SegmentationData:
+    """A data set of the reader's own, once it is known to say what its ids mean; each item is checked when read."""
+    if isinstance(dataset, LabelledImages | StreetScenes | CheckedData):
+        return dataset
+    for name in ("classes", "colours", "ignore_index"):
+        if not hasattr(dataset, name):
+            raise UsageError(f"expected the data sets of {where} to have .{name}: set it on {type(dataset).__name__}")
+    classes, colours = len(dataset.classes), len(dataset.colours)
+    if classes != colours:
+        raise UsageError(f"expected a colour for each of {classes} classes of {where}, got {colours}: set .colours")
+    if not len(dataset):
+        raise UsageError(f"expected at least one image in the data sets of {where}, got an empty one")
+    return CheckedData(dataset)
+
+
+class CheckedData:
+    """A data set of the reader's own whose masks are compared with its images and its classes when they are read.
+
+    Args:
+        dataset: map-style, of (image, mask), with `classes`, `colours` and `ignore_index`.
+
+    Raises:
+        UsageError: on access to an item whose mask has another size than its image, or ids that are no class.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+        self.classes, self.colours, self.ignore_index = dataset.classes, dataset.colours, dataset.ignore_index
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        image, mask = self.dataset[index]
+        image, mask = as_image(image), as_target(mask)
+        where = f"item {index} of {type(self.dataset).__name__}"
+        if getattr(mask, "shape", None) != image.shape[1:]:
+            got = tuple(getattr(mask, "shape", ())) or type(mask).__name__
+            raise UsageError(f"expected a mask of class ids {tuple(image.shape[1:])} in {where}, got {got}")
+        wrong = ((mask < 0) | (mask >= len(self.classes))) & (mask != self.ignore_index)
+        if wrong.any():
+            raise UsageError(
+                f"expected label ids from 0 to {len(self.classes) - 1} or the ignored {self.ignore_index} in {where}, "
+                f"got {listed(mask[wrong].unique().tolist(), 5)}: name all the classes, or set .ignore_index"
+            )
+        return image, mask
+
+
+def is_code(spec: str) -> bool:
+    """Whether a text names the reader's own code rather than a folder."""
+    return ":" in spec and not Path(spec).exists()
 
 
 def _from_code(spec: str) -> tuple[SegmentationData, SegmentationData]:
@@ -87,10 +178,9 @@ def _from_code(spec: str) -> tuple[SegmentationData, SegmentationData]:
     return train, val
 
 
-def checked_data(dataset: Any, where: str) -> SegmentationData:
-    """A data set of the reader's own, once it is known to say what its ids mean."""
-    for name in ("classes", "colours", "ignore_index"):
-        if not hasattr(dataset, name):
-            raise UsageError(f"expected the data sets of {where} to have .{name}: set it on {type(dataset).__name__}")
-    checked: SegmentationData = dataset
-    return checked
+def _refuse(spec: str, **arguments: Any) -> None:
+    """Refuse what only a folder needs, rather than leave it unheard."""
+    for name, value in arguments.items():
+        if value is not None:
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(f"expected {flag} with a data folder alone, got --data {spec}: leave it out")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pupil.errors import UsageError
 from pupil.recipes.options import Segmentation
+from pupil.recipes.training import as_read
 from pupil.run import Run, write_json
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _kept_or_trained(folder: Path, options: Segmentation, train: Train) -> Run:
     options = replace(options, out=str(folder))
     if (folder / "run.json").is_file():
         run = Run(folder)
-        if run.record["options"] != _as_read(options):
+        if run.record["options"] != as_read(options):
             raise UsageError(f"{str(folder)!r} holds a run with other options: pass --overwrite or another --out")
         if run.summary:
             return run
@@ -119,11 +120,6 @@ def _kept_or_trained(folder: Path, options: Segmentation, train: Train) -> Run:
             options, resume=(folder / "checkpoint").is_dir(), overwrite=not (folder / "checkpoint").is_dir()
         )
     return train(options)
-
-
-def _as_read(options: Segmentation) -> dict[str, Any]:
-    """The options' record as it comes back from JSON, where a tuple is a list."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in options.record().items()}
 
 
 def _summary(run: Run, **entries: Any) -> dict[str, Any]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pupil.errors import UsageError
 from pupil.recipes.options import Segmentation, parse_list, parse_numbers, parse_range, parse_size
-from pupil.recipes.training import Material, run_folder, smaller, train
+from pupil.recipes.training import SMOKE_IMAGES, Material, claimed, smaller, train
 from pupil.run import Run
 
 if TYPE_CHECKING:
     from pupil.data.segmentation import SegmentationData
+    from pupil.data.views import Source
     from pupil.tasks.segmentation import SegmentationTask
 
 NAME = "segmentation"
@@ -31,20 +33,27 @@ def segmentation(
         datasets: training and validation data from Python instead of `options.data`; each has `classes`,
             `colours` and `ignore_index`.
     """
+    from pupil.methods import method_name
+
     options = options or Segmentation()
-    if options.smoke:
-        options = replace(options, **smaller(options))
-    Run.check_free(run_folder(NAME, options), overwrite=options.overwrite, resume=options.resume)
+    options = replace(options, method=method_name(options.method), **(smaller(options) if options.smoke else {}))
+    claimed(NAME, options)  # before the data are looked through, which may take its time
     return train(prepare(options, datasets), options)
 
 
 def prepare(options: Segmentation, datasets: tuple[SegmentationData, SegmentationData] | None = None) -> Material:
     """The task, the data and the transform that the options name."""
-    from pupil.data.segmentation import checked_data, segmentation_data
+    from torch.utils.data import Subset
+
+    from pupil.data.classes import listed
+    from pupil.data.segmentation import DRAWN, PYTHON, checked_data, segmentation_data
+    from pupil.data.street import StreetScenes
     from pupil.data.transforms import training_transform
 
-    size = parse_size(options.size)
-    if datasets is None:
+    size, name = parse_size(options.size), options.data
+    if datasets is not None:
+        name = DRAWN if isinstance(datasets[0], StreetScenes) else PYTHON
+    else:
         datasets = segmentation_data(
             options.data,
             scene_size=size,
@@ -54,11 +63,18 @@ def prepare(options: Segmentation, datasets: tuple[SegmentationData, Segmentatio
             label_noise=options.label_noise,
             seed=options.seed,
         )
-    data, val = (checked_data(each, "Python") for each in datasets)
+    data, val = (checked_data(each, name) for each in datasets)
+    if list(val.classes) != list(data.classes):
+        raise UsageError(
+            f"expected the classes {listed(data.classes)} in the validation data too, got {listed(val.classes)}: "
+            "name the same classes in the same order"
+        )
     record = {
+        "data": name,
         "classes": list(data.classes),
         "colours": [list(colour) for colour in data.colours],
         "ignore_index": data.ignore_index,
+        "scene_size": list(size),
         "size": None if options.evaluation_size == "own" else list(parse_size(options.evaluation_size or options.size)),
         "window": None if options.window is None else list(parse_size(options.window)),
     }
@@ -75,7 +91,9 @@ def prepare(options: Segmentation, datasets: tuple[SegmentationData, Segmentatio
         colour=options.colour,
         ignore_index=data.ignore_index,
     )
-    return Material(NAME, task_from(record, objective), data, val, transform, record)
+    # A smoke run scores a few images: of drawn scenes, the others are then never drawn.
+    scored: Source = Subset(val, range(min(len(val), SMOKE_IMAGES))) if options.smoke else val  # type: ignore[arg-type]
+    return Material(NAME, task_from(record, objective), data, scored, transform, record)
 
 
 def task_from(record: dict[str, Any], objective: dict[str, Any] | None = None) -> SegmentationTask:

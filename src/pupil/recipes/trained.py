@@ -11,6 +11,7 @@ from pupil.errors import UsageError
 from pupil.run import Run
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from pupil.tasks.segmentation import SegmentationTask
@@ -45,21 +46,26 @@ def evaluate_run(
     folder: str, data: str | None = None, *, batch_size: int = 16, trust: str | None = None
 ) -> dict[str, float]:
     """The scores of a run's student on the validation split of a data set; by default, the one it was trained with."""
-    from pupil.data.segmentation import segmentation_data
+    from pupil.data.segmentation import PYTHON, is_code, validation_data
     from pupil.engine.evaluation import evaluate
 
+    if batch_size < 1:
+        raise UsageError(f"expected a batch size >= 1, got {batch_size}: change --batch-size")
     trained = load_trained(folder, trust=trust)
     record = trained.record
-    spec = data or record["options"]["data"]
-    if ":" in spec and not Path(spec).exists() and data is None and spec != trust:
-        raise UsageError(f"the run {folder!r} names the code {spec!r}: pass --data {spec} to let it run")
-    _, val = segmentation_data(
+    spec = data or record["data"]
+    if spec == PYTHON:
+        raise UsageError(f"the run {folder!r} was trained on data sets from Python: pass --data")
+    if is_code(spec) and spec not in (data, trust):
+        raise UsageError(f"the run {folder!r} names code, {spec!r}, not run unasked: pass --data {spec} to allow it")
+    val = validation_data(
         spec,
         classes=record["classes"],
         ignore_index=record["ignore_index"],
-        scene_size=tuple(record["size"] or (64, 96)),
+        scene_size=tuple(record["scene_size"]),
     )
-    return evaluate(trained.model, trained.task, val, batch_size=batch_size)
+    device = _device()
+    return evaluate(trained.model.to(device), trained.task, val, batch_size=batch_size, device=device)
 
 
 def predict_images(
@@ -84,17 +90,25 @@ def predict_images(
 
     trained = load_trained(folder, trust=trust)
     files = open_images(images)
-    masks, overlays = Path(out) / "masks", Path(out) / "overlays"
-    if not overwrite and (taken := [name for name in files.names if (masks / f"{name}.png").exists()]):
-        raise UsageError(f"{masks / taken[0]}.png is there already: pass --overwrite or another --out")
-    for place in (masks, overlays):
-        place.mkdir(parents=True, exist_ok=True)
-    written = []
-    for index in range(len(files)):
-        name, image = files[index]
+    device, written = _device(), []
+    model = trained.model.to(device)
+    places = [(Path(out) / "masks" / f"{name}.png", Path(out) / "overlays" / f"{name}.png") for name in files.names]
+    taken = [path for pair in places for path in pair if path.exists()]
+    if taken and not overwrite:
+        raise UsageError(f"{str(taken[0])!r} is there already: pass --overwrite or another --out")
+    for index, (mask, overlay) in enumerate(places):
+        _, image = files[index]
         pixels = image.to(torch.float32) / 255
-        ids = trained.task.predict(trained.model, pixels[None])[0]
-        save_mask(masks / f"{name}.png", ids, trained.record["colours"])
-        save_picture(overlays / f"{name}.png", trained.task.draw(pixels, ids))
-        written.append(masks / f"{name}.png")
+        ids = trained.task.predict(model, pixels[None].to(device))[0].cpu()
+        for path in (mask, overlay):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        save_mask(mask, ids, trained.record["colours"])
+        save_picture(overlay, trained.task.draw(pixels, ids))
+        written.append(mask)
     return written
+
+
+def _device() -> torch.device:
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

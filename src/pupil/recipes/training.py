@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pupil import __version__
-from pupil.engine.options import Training
+from pupil.engine.options import Training, flag
 from pupil.errors import UsageError
 from pupil.run import Run
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from pupil.data.views import Source
     from pupil.engine.trainer import Outcome
     from pupil.tasks.task import Task
+
+# Options that change how a run is made, and not what comes out.
+HOW = frozenset({"device", "log_every", "trust", "workers"})
+SMOKE_IMAGES = 8
 
 
 @dataclass(frozen=True)
@@ -53,8 +59,37 @@ def smaller(options: Training) -> dict[str, Any]:
         "batch_size": min(options.batch_size, 2),
         "evaluations": 1,
         "workers": 0,
-        "smoke": False,
     }
+
+
+def claimed(recipe: str, options: Training) -> Path:
+    """The run folder, once it is known that these options may write there.
+
+    Raises:
+        UsageError: if it holds a run and neither `resume` nor `overwrite` is set, or anything else; with `resume`, if
+            there is no run, or its options are others.
+    """
+    folder = run_folder(recipe, options)
+    Run.check_free(folder, overwrite=options.overwrite, resume=options.resume)
+    for spec in (options.student, options.teacher):
+        if spec and folder.is_dir() and folder.resolve() == Path(spec).resolve():
+            raise UsageError(f"expected another folder than that of {spec!r} to write to: choose another --out")
+    if options.resume:
+        if not (folder / "run.json").is_file():
+            raise UsageError(f"expected a run to go on with in {str(folder)!r}, got none: leave out --resume")
+        then, now = Run(folder).record["options"], as_read(options)
+        other = next((name for name in now if name not in HOW and then.get(name) != now[name]), None)
+        if other:
+            raise UsageError(
+                f"expected the options that the run in {str(folder)!r} began with, got --{flag(other)} {now[other]} "
+                f"instead of {then.get(other)}: repeat its command, or choose another --out"
+            )
+    return folder
+
+
+def as_read(options: Training) -> dict[str, Any]:
+    """The options' record as it comes back from JSON, where a tuple is a list."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in options.record().items()}
 
 
 def train(material: Material, options: Training) -> Run:
@@ -73,8 +108,7 @@ def train(material: Material, options: Training) -> Run:
     from pupil.methods.settings import parse_settings
     from pupil.models import load_model
 
-    task, folder = material.task, run_folder(material.recipe, options)
-    Run.check_free(folder, overwrite=options.overwrite, resume=options.resume)
+    task, folder = material.task, claimed(material.recipe, options)
     method = load_method(options.method)
     settings = parse_settings(method, options.settings)
     student = load_model(options.student, len(task.classes), seed=options.seed, trust=options.trust)
@@ -97,24 +131,37 @@ def train(material: Material, options: Training) -> Run:
             device=trainer.accelerator.device,
         )
 
-    trainer = Trainer(
-        plan.distiller,
-        material.train,
-        material.transform,
-        lambda: score(student),
-        metric=task.metric,
-        options=options,
-        run=run,
-        title=f"{options.method} (seed {options.seed})",
-    )
-    if teacher is not None and plan.distiller.teacher is not None:
-        value = score(teacher)[task.metric]
-        print(f"teacher {options.teacher}: {task.metric} {value:.4f} on this validation set")
-        run.update(teacher={**_teacher_record(options, teacher), "value": value})
-    run.finish(_summary(material, options, run, student, trainer.fit()))
+    with _nothing_left_of_a_false_start(run, resumed=options.resume):
+        trainer = Trainer(
+            plan.distiller,
+            material.train,
+            material.transform,
+            lambda: score(student),
+            metric=task.metric,
+            options=options,
+            run=run,
+            title=f"{options.method} (seed {options.seed})",
+        )
+        if teacher is not None and plan.distiller.teacher is not None:
+            value = score(teacher)[task.metric]
+            print(f"teacher {options.teacher}: {task.metric} {value:.4f} on this validation set")
+            run.update(teacher={**_teacher_record(options, teacher), "value": value})
+        outcome = trainer.fit()
+    run.finish(_summary(material, options, run, student, outcome))
     networks = {"teacher": teacher, options.method: student} if run.record["teacher"] else {options.method: student}
     _report(material, run, {name: network for name, network in networks.items() if network is not None})
     return run
+
+
+@contextmanager
+def _nothing_left_of_a_false_start(run: Run, *, resumed: bool) -> Iterator[None]:
+    """Remove a new run that a mistake ends before its first checkpoint: there is nothing to go on from."""
+    try:
+        yield
+    except UsageError:
+        if not resumed and not (run.folder / "checkpoint").is_dir():
+            shutil.rmtree(run.folder)
+        raise
 
 
 def load_teacher(options: Training, task: Task) -> nn.Module | None:
@@ -127,6 +174,10 @@ def load_teacher(options: Training, task: Task) -> nn.Module | None:
 
     if options.teacher is None:
         return None
+    if options.teacher.startswith("pupil:"):
+        raise UsageError(
+            f"expected a trained teacher, got {options.teacher!r}, whose weights are random: train it and pass its run"
+        )
     if ":" not in options.teacher:
         theirs, ours = Run(options.teacher).record["classes"], list(task.classes)
         if len(theirs) != len(ours):
@@ -150,7 +201,7 @@ def _report(material: Material, run: Run, networks: Mapping[str, nn.Module]) -> 
     write_report(
         run.folder / "report.html",
         title=f"{material.recipe}: {run.record['options']['method']}",
-        lead=f"{run.record['options']['student']} on {run.record['options']['data']}, one seed.",
+        lead=f"{run.record['options']['student']} on {run.record['data']}, one seed.",
         summaries=[run.summary or {}],
         curves=[run.metrics],
         pictures=same_scenes(material.val, material.task, networks),
@@ -213,6 +264,6 @@ def _summary(material: Material, options: Training, run: Run, student: nn.Module
         "seconds": outcome.seconds,
         "images_per_second": outcome.images / outcome.seconds,
         "milliseconds_per_image": speed,
-        "data": options.data,
+        "data": material.record["data"],
         "version": __version__,
     }

@@ -1,45 +1,85 @@
-"""What the command prints: the methods, the layers of a model, the end of a run."""
+"""What the command prints: the methods, the layers of a model, scores, the end of a run. It fits 80 columns."""
 
 from __future__ import annotations
 
 import inspect
+import textwrap
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from pupil.run import Run
 
+WIDEST = 100
+
+
+def print_columns(header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: int = 0) -> None:
+    """Rows under a header, aligned; nothing is ever cut, so that every name can be copied or searched.
+
+    Args:
+        header: names of the columns, a dim line on a terminal.
+        rows: as many texts each.
+        numbers: how many of the last columns are set flush right.
+    """
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    left = len(header) - numbers
+    console = Console(highlight=False)
+    for index, row in enumerate([header, *rows]):
+        cells = [
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        console.print(Text("  ".join(cells).rstrip(), style="" if index else "dim"), soft_wrap=True)
+
 
 def print_summary(run: Run) -> None:
-    """How a run ended, and where everything is."""
-    summary = run.summary or {}
-    score = f"{summary['metric']} {100 * summary['value']:.2f} %"
-    teacher = summary["teacher"]
-    against = f"  (teacher {100 * teacher['value']:.2f} %)" if teacher else ""
-    size = f"{summary['student']['parameters']:,} parameters, {summary['steps']} steps"
-    print(f"{summary['method']}: {score}{against}  {size}")
-    print(f"run: {run.folder}  (weights student.safetensors, report.html)")
+    """How a run ended, beside its teacher, and where everything is."""
+    from pupil.report.table import Table
+
+    table = Table([run.summary or {}])
+    # One run has no control beside it, so there is no gain to show.
+    shown = [column for column, name in enumerate(table.header) if name not in ("gain", "seeds")]
+    rows = [[table.cells(row)[column] for column in shown] for row in table.rows]
+    print()
+    print_columns([table.header[column] for column in shown], rows, numbers=len(shown) - 1)
+    print(f"\nreport  {run.folder}/report.html\nuse it  pupil predict {run.folder} IMAGES --out DIR")
+
+
+def print_scores(scores: Mapping[str, float]) -> None:
+    """The scores of a network in percent, and its speed."""
+    from pupil.report.numbers import metric_name, plain, points
+
+    speed = "milliseconds_per_image"
+    rows = [
+        (metric_name(name).replace("iou/", "IoU "), points(value)) for name, value in scores.items() if name != speed
+    ]
+    if speed in scores:
+        rows.append(("ms per image", plain(scores[speed])))
+    print_columns(["score", "%"], rows, numbers=1)
 
 
 def print_methods() -> None:
-    """Every method with its source and its options."""
+    """Every method with what it does, where it comes from, and its options."""
     from importlib import import_module
 
-    from pupil.methods import NAMES, load_method
+    from pupil.methods import ALIASES, NAMES, load_method
     from pupil.methods.settings import method_options
 
-    console = Console()
+    console = Console(highlight=False)
     for name in NAMES:
-        method, module = load_method(name), import_module(f"pupil.methods.{name}")
-        console.print(
-            f"[bold]{name.replace('_', '-')}[/]  {(inspect.getdoc(method) or '').splitlines()[0]}", highlight=False
-        )
-        paper = getattr(module, "PAPER", None)
+        method = load_method(name)
+        paper = getattr(import_module(method.__module__), "PAPER", None)
+        short = [alias for alias, meant in ALIASES.items() if meant == name]
+        console.print(Text.assemble((name, "bold"), f" ({', '.join(short)})" if short else ""))
+        _paragraph(console, (inspect.getdoc(method) or "").splitlines()[0])
         if paper:
-            console.print(f"    {paper}", highlight=False, markup=False)
-        options = [f"{option}={each.default}" for option, each in method_options(method).items()]
+            _paragraph(console, str(paper), style="dim")
+        options = [f"{option}={each.default}".lower() for option, each in method_options(method).items()]
         if options:
-            console.print(f"    --set {'  '.join(options)}", highlight=False, markup=False)
+            _paragraph(console, f"--set {' '.join(options)}")
+        console.print()
+    console.print("Set an option with --set NAME=VALUE, once for each: --set share=0.5")
 
 
 def print_layers(spec: str, size: tuple[int, int], classes: int, trust: str | None = None) -> None:
@@ -57,14 +97,20 @@ def print_layers(spec: str, size: tuple[int, int], classes: int, trust: str | No
     model = load_model(spec, classes, trust=trust)
     task = SegmentationTask([str(each) for each in range(classes)])
     found = dry_run(model, torch.zeros(1, 3, *size), task.call)
-    table = Table("layer", "kind", "returns", "receives (NAME:in)", "not to be tapped because", box=None)
+    rows = []
     for layer in found.layers.values():
-        table.add_row(
-            layer.name, layer.kind, _shape(layer.output), _shape(layer.received), (layer.problem or "").split(":")[0]
-        )
-    Console().print(table)
-    print(f"output {_shape(found.output)}")
+        returns = _shape(layer.output) if layer.problem is None else layer.problem.split(":")[0]
+        received = _shape(layer.received) if layer.received_problem is None else "-"
+        rows.append((layer.name, layer.kind, received, returns))
+    print_columns(["layer", "kind", "receives (NAME:in)", "returns (NAME)"], rows)
+    print(f"\noutput {_shape(found.output)}, shapes without the batch")
+
+
+def _paragraph(console: Console, text: str, style: str = "") -> None:
+    width = min(console.width, WIDEST)
+    lines = textwrap.wrap(text, width, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
+    console.print(Text("\n".join(lines), style=style), soft_wrap=True)
 
 
 def _shape(shape: tuple[int, ...] | None) -> str:
-    return "-" if shape is None else " x ".join(str(each) for each in shape)
+    return "-" if shape is None else " x ".join(str(each) for each in shape[1:])

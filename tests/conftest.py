@@ -1,0 +1,28 @@
+"""A miniature of the real data layout, and a teacher trained on it, once for all tests that need them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from command import train
+from data.miniature import write_split
+
+
+@pytest.fixture(scope="session")
+def miniature(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder of three classes."""
+    root = tmp_path_factory.mktemp("miniature")
+    for split in ("train", "val"):
+        write_split(root, split, size=(32, 48))
+    return root
+
+
+@pytest.fixture(scope="session")
+def teacher(miniature: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of a network trained on the miniature, by the command."""
+    folder = tmp_path_factory.mktemp("runs") / "teacher"
+    ended = train("--data", miniature, "--size", "32x48", "--student", "pupil:small?width=8", "--out", folder)
+    assert ended.code == 0, ended.err
+    return folder
