@@ -64,9 +64,9 @@ def icsd_loss(
 
     Reference:
         A. M. Mansourian, R. Ahmadi, S. Kasaei, "AICSD: Adaptive Inter-Class Similarity Distillation for Semantic
-        Segmentation", 2023, code AmirMansurian/AICSD. Paper and code disagree on the similarity. The default
-        "textbook_full" is the published wording; branch main computes "height" and branch new_pair_wise "flat". All
-        four are divided by the number of images, as there, and have a factor of 1 to the released loss.
+        Segmentation", 2023, code AmirMansurian/AICSD. Paper and code disagree on the similarity: the default
+        "textbook_full" is closest to the published wording, a KL of every pair; branch main computes "height" and
+        branch new_pair_wise "flat". The normalisation is theirs, division by N included: the factor is 1.
 
     Example:
         >>> student = torch.linspace(-1, 1, 48).sin().reshape(1, 3, 4, 4)
