@@ -144,6 +144,15 @@ def test_a_sliding_window_changes_nothing_for_a_pointwise_network(window: tuple[
     assert torch.equal(whole, sliding)
 
 
+def test_windows_weigh_alike_wherever_they_overlap() -> None:
+    # Resized afterwards, logits of unlike scale would mix at the borders of the overlap.
+    model, image = pointwise(), images(2, 3, 44, 52)
+    whole, sliding = (
+        SegmentationTask(CLASSES, size=(11, 13), window=each).predict(model, image) for each in (None, (4, 6))
+    )
+    assert torch.equal(whole, sliding)
+
+
 def test_windows_overlap_by_half_and_cover_the_image() -> None:
     model = Answering(lambda logits: logits)
     SegmentationTask(CLASSES, window=(4, 8)).predict(model, images(1, 3, 8, 8))
