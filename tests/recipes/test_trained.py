@@ -1,0 +1,114 @@
+"""A finished run at work: its network loads again, is scored, and sees images of any size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from command import pupil
+from data.miniature import save
+from pupil.data.images import read_image, read_mask
+from pupil.errors import UsageError
+from pupil.models import load_model
+from pupil.recipes.trained import evaluate_run, load_trained, predict_images
+from pupil.run import Run
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_network_and_its_task_come_back(teacher: Path) -> None:
+    trained = load_trained(teacher)
+    kept = load_file(teacher / "student.safetensors")
+    assert not trained.model.training
+    assert all(torch.equal(value, kept[name]) for name, value in trained.model.state_dict().items())
+    assert trained.task.classes == ("class 0", "class 1", "class 2")
+    assert trained.task.size == (32, 48)
+    bare = load_model(Run(teacher).record["model"]["spec"], 3)
+    bare.load_state_dict(kept, strict=True)
+
+
+def test_evaluation_finds_the_score_of_the_summary(teacher: Path, miniature: Path) -> None:
+    summary = Run(teacher).summary
+    assert summary is not None
+    for data in (None, str(miniature)):
+        scores = evaluate_run(str(teacher), data, batch_size=3)
+        assert scores["miou"] == pytest.approx(summary["value"], abs=1e-9)
+        assert scores["milliseconds_per_image"] > 0
+
+
+def test_images_of_any_size_get_masks_and_overlays_of_their_own(teacher: Path) -> None:
+    random = np.random.default_rng(0)
+    sizes = {"small": (20, 31), "wide": (32, 96), "large": (70, 50)}
+    for name, size in sizes.items():
+        save(Path("photos") / f"{name}.png", random.integers(0, 256, (*size, 3)))
+    ended = pupil("predict", teacher, "photos", "--out", "seen")
+    assert (ended.code, ended.out) == (0, "3 masks in seen/masks, overlays in seen/overlays\n")
+    colours = Run(teacher).record["colours"]
+    model, task = load_trained(teacher).model, load_trained(teacher).task
+    for name, (height, width) in sizes.items():
+        with Image.open(f"seen/masks/{name}.png") as mask, Image.open(f"seen/overlays/{name}.png") as overlay:
+            assert mask.size == overlay.size == (width, height)
+            assert (mask.mode, overlay.mode) == ("P", "RGB")
+            assert mask.getpalette()[: 3 * len(colours)] == [part for colour in colours for part in colour]
+        seen = task.predict(model, read_image(Path(f"photos/{name}.png"))[None] / 255)[0]
+        assert (read_mask(Path(f"seen/masks/{name}.png")) == seen.numpy()).all()
+
+
+def test_a_file_and_a_pattern_are_enough(teacher: Path, miniature: Path) -> None:
+    images = miniature / "val" / "images"
+    assert [path.name for path in predict_images(str(teacher), str(images / "001.png"), "one")] == ["001.png"]
+    written = predict_images(str(teacher), str(images / "00[12].png"), "two")
+    assert written == [Path("two/masks/001.png"), Path("two/masks/002.png")]
+
+
+def test_a_corrupt_image_is_named_and_the_earlier_masks_stay(teacher: Path) -> None:
+    for name in ("a", "b"):
+        save(Path("photos") / f"{name}.png", np.zeros((8, 8, 3)))
+    Path("photos/b.png").write_bytes(b"no image")
+    ended = pupil("predict", teacher, "photos", "--out", "seen")
+    assert (ended.code, ended.err) == (2, "pupil: cannot read photos/b.png: the file is corrupt or no image\n")
+    assert [path.name for path in sorted(Path("seen").rglob("*.png"))] == ["a.png", "a.png"]
+
+
+def test_code_that_only_the_run_names_is_not_run(teacher: Path, workplace: Path) -> None:
+    run = Run.create(workplace / "run", {**Run(teacher).record, "data": "somebody:scenes"})
+    run.save_weights(load_file(teacher / "student.safetensors"))
+    with pytest.raises(
+        UsageError, match=r"names code, 'somebody:scenes', not run unasked: pass --data somebody:scenes"
+    ):
+        evaluate_run(str(run.folder))
+    with pytest.raises(UsageError, match=r"cannot import 'somebody'"):
+        evaluate_run(str(run.folder), "somebody:scenes")
+
+
+def test_drawn_scenes_are_scored_at_the_size_they_were_trained_at(
+    teacher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {}
+
+    def spied(spec: str, **options: object) -> object:
+        asked.update(options, spec=spec)
+        raise UsageError("enough")
+
+    monkeypatch.setattr("pupil.data.segmentation.validation_data", spied)
+    with pytest.raises(UsageError, match="enough"):
+        evaluate_run(str(teacher), "drawn")
+    assert (asked["spec"], asked["scene_size"]) == ("drawn", (32, 48))
+
+
+def test_a_broken_weights_file_is_named(teacher: Path, workplace: Path) -> None:
+    run = Run.create(workplace / "run", Run(teacher).record)
+    with pytest.raises(UsageError, match=r"expected weights at .*, got none: did this run end"):
+        load_trained(run.folder)
+    (run.folder / "student.safetensors").write_bytes(b"1234567890")
+    with pytest.raises(UsageError, match=r"expected safetensors in .*, got a broken file"):
+        load_trained(run.folder)

@@ -1,0 +1,171 @@
+"""From options to a run: what is checked first, what a failure leaves, and how a run goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from command import pupil, train
+from pupil.engine.trainer import Trainer
+from pupil.errors import UsageError
+from pupil.recipes.options import Segmentation
+from pupil.recipes.training import as_read, claimed, load_teacher, run_folder, smaller
+from pupil.run import Run
+from pupil.tasks.segmentation import SegmentationTask
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_where_a_run_goes() -> None:
+    assert run_folder("segmentation", Segmentation(method="kd", seed=3)) == Path("runs/segmentation-kd-3")
+    assert run_folder("segmentation", Segmentation(out="here")) == Path("here")
+
+
+def test_smaller_never_enlarges() -> None:
+    small = smaller(Segmentation(steps=2, batch_size=1, workers=3))
+    assert small == {"steps": 2, "batch_size": 1, "evaluations": 1, "workers": 0}
+    assert smaller(Segmentation())["steps"] <= 4
+
+
+def test_options_are_compared_as_json_gives_them_back() -> None:
+    options = Segmentation(settings=("share=1",), out="here", resume=True)
+    assert as_read(options) == json.loads(json.dumps(options.record()))
+
+
+def test_a_folder_is_claimed_for_the_same_options_alone() -> None:
+    options = Segmentation(out="run", settings=("share=1",))
+    assert claimed("segmentation", options) == Path("run")
+    Run.create("run", {"options": as_read(options)})
+    for change, message in [
+        ({}, "holds a run already"),
+        ({"resume": True, "steps": 7}, r"got --steps 7 instead of 1000: repeat its command"),
+        ({"resume": True, "settings": ()}, r"got --settings \[\] instead of \['share=1'\]"),
+        ({"overwrite": True, "teacher": "run"}, r"another folder than that of 'run' to write to"),
+        ({"overwrite": True, "student": "run"}, r"another folder than that of 'run' to write to"),
+    ]:
+        with pytest.raises(UsageError, match=message):
+            claimed("segmentation", Segmentation(**{**options.record(), "out": "run", **change}))
+    for change in ({"resume": True}, {"resume": True, "workers": 2, "log_every": 9}, {"overwrite": True}):
+        claimed("segmentation", Segmentation(**{**options.record(), "out": "run", **change}))
+
+
+def test_a_teacher_has_to_know_the_classes_in_their_order(teacher: Path) -> None:
+    options = Segmentation(teacher=str(teacher))
+    assert load_teacher(Segmentation(), SegmentationTask(["a", "b"])) is None
+    assert load_teacher(options, SegmentationTask(["class 0", "class 1", "class 2"])) is not None
+    with pytest.raises(UsageError, match=r"expected a teacher of the data's 2 classes, got 3 in "):
+        load_teacher(options, SegmentationTask(["class 0", "class 1"]))
+    with pytest.raises(UsageError, match=r"got 'class 1' for 'class 2' in .*: name the same classes in the same order"):
+        load_teacher(options, SegmentationTask(["class 0", "class 2", "class 1"]))
+
+
+def words(miniature: Path, out: str) -> list[object]:
+    return ["train", "segmentation", "--data", miniature, "--size", "32x48", "--steps", 4, "--batch-size", 2,
+            "--evaluations", 2, "--log-every", 1, "--device", "cpu", "--out", out]  # fmt: skip
+
+
+def interrupted(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    learn = Trainer._learn
+
+    def stopped(self: Trainer, *batch: Any) -> dict[str, Tensor]:
+        if self.step == at:
+            raise KeyboardInterrupt
+        return learn(self, *batch)
+
+    monkeypatch.setattr(Trainer, "_learn", stopped)
+
+
+@pytest.mark.parametrize("method", ["none", "hint"])
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
+    method: str, miniature: Path, teacher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = ["--method", method, *(["--teacher", teacher] if method == "hint" else [])]
+    assert pupil(*words(miniature, "whole"), *chosen).code == 0
+    with monkeypatch.context() as patched:
+        interrupted(patched, at=3)
+        assert pupil(*words(miniature, "parts"), *chosen).code == 130
+    assert Run("parts").summary is None
+    assert [row["step"] for row in Run("parts").metrics] == [1, 2, 2, 3]
+    ended = pupil(*words(miniature, "parts"), *chosen, "--resume")
+    assert ended.code == 0, ended.err
+    whole, parts = (load_file(f"{name}/student.safetensors") for name in ("whole", "parts"))
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    logged = [[(row["step"], row.get("terms")) for row in Run(name).metrics] for name in ("whole", "parts")]
+    assert logged[0] == logged[1]
+    first, second = Run("whole").summary, Run("parts").summary
+    assert first is not None
+    assert second is not None
+    assert first["metrics"] == second["metrics"]
+
+
+def test_a_finished_run_is_resumed_into_itself(miniature: Path) -> None:
+    assert pupil(*words(miniature, "run")).code == 0
+    before = load_file("run/student.safetensors")
+    ended = pupil(*words(miniature, "run"), "--resume")
+    assert ended.code == 0, ended.err
+    after = load_file("run/student.safetensors")
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert [row["step"] for row in Run("run").metrics] == [1, 2, 2, 3, 4, 4]
+
+
+def test_a_run_without_a_checkpoint_is_not_resumed(miniature: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        interrupted(patched, at=1)
+        assert pupil(*words(miniature, "run")).code == 130
+    ended = pupil(*words(miniature, "run"), "--resume")
+    assert ended.code == 2
+    assert "got none: start over with --overwrite" in ended.err
+    assert Path("run/run.json").is_file()
+
+
+def test_a_mistake_met_before_the_first_checkpoint_leaves_nothing_and_after_it_everything(
+    miniature: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn = Trainer._learn
+
+    def broken(at: int) -> Any:
+        def stopped(self: Trainer, *batch: Any) -> dict[str, Tensor]:
+            if self.step == at:
+                raise UsageError("cannot read 000.png")
+            return learn(self, *batch)
+
+        return stopped
+
+    for at, left in ((1, False), (3, True)):
+        monkeypatch.setattr(Trainer, "_learn", broken(at))
+        ended = pupil(*words(miniature, "run"))
+        assert (ended.code, ended.err) == (2, "pupil: cannot read 000.png\n")
+        assert Path("run").exists() == left
+
+
+def test_a_run_of_the_readers_own_code_needs_trust(
+    miniature: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workplace / "ownnets.py").write_text(
+        "import torch\n\n\ndef narrow(classes: int, width: int = 4):\n"
+        "    conv = torch.nn.Conv2d(3, width, 3, padding=1)\n"
+        "    return torch.nn.Sequential(conv, torch.nn.ReLU(), torch.nn.Conv2d(width, classes, 1))\n"
+    )
+    monkeypatch.syspath_prepend(workplace)
+    spec = "ownnets:narrow?width=5"
+    small = ["--data", miniature, "--size", "32x48"]
+    assert train(*small, "--student", spec, "--out", "own").code == 0
+    asked = "not run unasked: pass --trust ownnets:narrow?width=5 to allow it"
+    taught = [*small, "--method", "kd", "--teacher", "own", "--out", "student"]
+    for command in (["evaluate", "own"], ["predict", "own", miniature / "val", "--out", "seen"], ["layers", "own"]):
+        refused = pupil(*command)
+        assert (refused.code, asked in refused.err) == (2, True)
+        assert pupil(*command, "--trust", spec).code == 0
+    assert asked in train(*taught).err
+    assert not Path("student").exists()
+    assert train(*taught, "--trust", spec).code == 0
