@@ -1,6 +1,9 @@
 # Every target sets up what it needs: `make demo` and `make test` start from a plain clone.
 PYTHON ?= python3
 SEEDS  ?= 0 1 2
+# For `make results-camvid`: the folder with train/ and val/, and small (CPU) or full (GPU).
+DATA   ?= ../shared/data/camvid
+SCALE  ?= small
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
@@ -30,7 +33,7 @@ benchmarks: $(READY)
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 results-camvid: $(READY)
-	$(BIN)/python benchmarks/results/camvid.py
+	$(BIN)/python benchmarks/results/camvid.py --data "$(DATA)" --scale $(SCALE) --seeds "$(SEEDS)"
 
 clean:
 	rm -rf $(VENV) runs

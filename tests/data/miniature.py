@@ -9,7 +9,9 @@ import numpy as np
 from PIL import Image
 
 
-def write_split(root: Path, split: str = "train", count: int = 4, size: tuple[int, int] = (6, 8), classes: int = 3) -> Path:
+def write_split(
+    root: Path, split: str = "train", count: int = 4, size: tuple[int, int] = (6, 8), classes: int = 3
+) -> Path:
     """Writes `count` pictures and their masks of ids 0 .. classes - 1 and returns the split's folder."""
     random = np.random.default_rng(count)
     for name in range(count):

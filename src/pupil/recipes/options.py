@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, fields
 
-from pupil.engine.options import Training, option
+from pupil.engine.options import Training, flag, option
 from pupil.errors import UsageError
 
 
@@ -27,6 +28,27 @@ class Segmentation(Training):
     dice: float = option(0.0, "weight of the Dice term")
     auxiliary_weight: float = option(0.4, "weight of an auxiliary head, where the network has one")
     label_noise: float = option(0.0, "how carelessly drawn scenes are labelled, 0 to 1")
+
+
+def as_command(recipe: str, options: Training) -> str:
+    """What to type for these options: every flag that differs from its default.
+
+    Example:
+        >>> as_command("segmentation", Segmentation(steps=10, settings=("share=2",), flip=False))
+        'pupil train segmentation --set share=2 --steps 10 --no-flip'
+    """
+    words = ["pupil", "train", recipe]
+    for each in fields(options):
+        value = getattr(options, each.name)
+        if value == each.default:
+            continue
+        if each.name == "settings":
+            words += [word for setting in value for word in ("--set", setting)]
+        elif isinstance(value, bool):
+            words.append(f"--{'' if value else 'no-'}{flag(each.name)}")
+        else:
+            words += [f"--{flag(each.name)}", str(value)]
+    return shlex.join(words)
 
 
 def parse_size(text: str) -> tuple[int, int]:

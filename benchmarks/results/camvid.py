@@ -1,0 +1,113 @@
+"""CamVid: every method beside the student alone, three paired seeds; writes docs/results/camvid.md.
+
+    python benchmarks/results/camvid.py --data DIR [--scale small|full] [--seeds "0 1 2"]
+
+Finished runs are kept, so that it can be stopped and started again. `small` is for two CPU cores, about an hour;
+`full` is the same comparison at 360 x 480 pixels for a GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from pupil.recipes.comparison import SECONDS, compare, write_comparison
+from pupil.recipes.demo import parse_seeds
+from pupil.recipes.options import Segmentation, as_command
+from pupil.recipes.segmentation import NAME, prepare, segmentation
+from pupil.report.table import Table
+
+ROOT = Path(__file__).parents[2]
+METHODS = ("none", "label-smoothing", "kd", "icsd", "aicsd", "pairwise", "cwd", "attention")
+
+COMMON = Segmentation(ignore_index=11, size="96x128", scale="0.75:1.5", batch_size=16, learning_rate=4e-3)
+SCALES = {
+    "small": (
+        replace(COMMON, student="pupil:base", steps=1500, evaluations=4),
+        replace(COMMON, student="pupil:tiny", steps=800, evaluations=4),
+    ),
+    "full": (
+        replace(COMMON, student="pupil:large", size="360x480", steps=20000, evaluations=10, workers=8),
+        replace(COMMON, student="pupil:small", size="360x480", steps=20000, evaluations=10, workers=8),
+    ),
+}
+
+PAGE = """# CamVid
+
+Street scenes, 367 training and 101 validation images, 11 classes. Trained **from scratch**: no pretrained weights, so
+these numbers say what a method adds to the student alone under one schedule, and nothing about the papers' tables.
+
+```console
+{command}
+```
+
+- Teacher `{teacher.student}`, {teacher.steps} steps. Students `{student.student}`, {student.steps} steps of
+  {student.batch_size} images ({epochs:.0f} epochs) at {student.size} pixels.
+- mIoU is counted at the labels' own 360 x 480 pixels, with the last weights: nothing is selected on these images.
+- Students of one seed share start, batches and views; a gain is the difference to `none` of the same seed.
+- `{seconds}` is `none` with as many seconds as `aicsd` took. Weights are the methods' default shares.
+
+{table}
+
+The teacher, and one of the students:
+
+```console
+{teacher_command}
+{student_command}
+```
+{notes}"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default=str(ROOT.parent / "shared" / "data" / "camvid"))
+    parser.add_argument("--out", default="runs/camvid")
+    parser.add_argument("--scale", choices=SCALES, default="small")
+    parser.add_argument("--seeds", default="0 1 2")
+    parser.add_argument("--page", default=str(ROOT / "docs" / "results" / "camvid.md"))
+    arguments = parser.parse_args()
+    seeds = parse_seeds(arguments.seeds)
+    # The folder's place is the reader's own: the record and the page call it DIR.
+    teacher, student = (replace(each, data=arguments.data) for each in SCALES[arguments.scale])
+    material = prepare(student)
+    data = material.train, material.val
+    rows = compare(
+        arguments.out,
+        teacher=teacher,
+        student=student,
+        methods=METHODS,
+        seeds=seeds,
+        train=lambda options: segmentation(options, data),
+        equal_seconds="aicsd",
+    )
+    command = f'make results-camvid DATA=DIR SCALE={arguments.scale} SEEDS="{" ".join(map(str, seeds))}"'
+    write_comparison(
+        arguments.out,
+        rows,
+        material.val,
+        title="CamVid",
+        lead="Every method beside the student alone, from scratch.",
+        commands=[command],
+    )
+    page = Path(arguments.page)
+    notes = page.read_text().partition("\n## Notes\n")[2] if page.is_file() else ""
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(
+        PAGE.format(
+            command=command,
+            teacher=teacher,
+            student=student,
+            epochs=student.steps * student.batch_size / len(material.train),
+            seconds=SECONDS,
+            teacher_command=as_command(NAME, replace(teacher, data="DIR", out="runs/teacher")),
+            student_command=as_command(NAME, replace(student, data="DIR", method="aicsd", teacher="runs/teacher")),
+            table=Table([summary for summary, _ in rows]).to_markdown(),
+            notes=f"\n## Notes\n{notes}" if notes else "",
+        )
+    )
+    print(page.read_text())
+
+
+if __name__ == "__main__":
+    main()
