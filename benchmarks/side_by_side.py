@@ -44,7 +44,7 @@ def report(title: str, rounds: list[tuple[float, float]], at_least: float) -> bo
 
 def machine() -> str:
     """What the numbers were measured on."""
-    return f"torch {torch.__version__}, {torch.get_num_threads()} threads, CPU"
+    return f"torch {torch.__version__}, CPU, threads: {torch.get_num_threads()}"
 
 
 def _seconds(run: Callable[[], object]) -> float:
