@@ -42,7 +42,7 @@ def main() -> None:
             task.call(teacher.eval(), image)
 
     for name in NAMES:
-        if name in ("none", "label_smoothing"):
+        if name in ("none", "label-smoothing"):
             continue
         distiller = load_method(name)(student, teacher, task, image).distiller
         balance(distiller, [(image, target, None)], progress=0.5)
