@@ -21,7 +21,7 @@ from pupil.report.table import Table
 ROOT = Path(__file__).parents[2]
 METHODS = ("none", "label-smoothing", "kd", "icsd", "aicsd", "pairwise", "cwd", "attention")
 
-COMMON = Segmentation(ignore_index=11, size="96x128", scale="0.75:1.5", batch_size=16, learning_rate=4e-3)
+COMMON = Segmentation(ignore_index=11, size="96x128", scale="0.75:1.5", batch_size=16, learning_rate=1e-2)
 SCALES = {
     "small": (
         replace(COMMON, student="pupil:base", steps=1500, evaluations=4),

@@ -51,7 +51,7 @@ def test_auxiliary_logits_stand_beside_the_others() -> None:
 def test_width_scales_every_part() -> None:
     model = small_net("tiny", classes=3, width=24)
     assert model.stem[0].out_channels == 24
-    assert model.stage3[0].body[0][0].out_channels == 56
+    assert model.stage3[0].body[0][0].out_channels == 48
     assert model.decoder.lateral[0].out_channels == 24
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from torch import Generator, nn
-from torch.optim import Optimizer
-from torch.utils.data import Sampler
+from torch import nn
 
 from pupil.distiller import Distiller, Term
 from pupil.errors import UsageError
@@ -25,15 +23,9 @@ class Plan:
 
     Args:
         distiller: wired and sized for the student, teacher and task at hand.
-        batches: class-aware batches from (labels, batch size), or None for the ordinary ones.
-        mix: a transform of the whole batch, or None.
-        optimizers: makers of further optimizers by the name of the term whose parameters they take.
     """
 
     distiller: Distiller
-    batches: Callable[[Sequence[int], int], Sampler[list[tuple[int, int]]]] | None = None
-    mix: Callable[[Any, Any, Generator], tuple[Any, Any]] | None = None
-    optimizers: Mapping[str, Callable[[Iterable[nn.Parameter]], Optimizer]] = field(default_factory=dict)
 
 
 def alone(student: nn.Module, task: Task, **objective: Any) -> Plan:

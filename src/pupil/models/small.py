@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -40,7 +41,7 @@ class Size:
 
 
 SIZES = {
-    "tiny": Size(stem=12, stages=(16, 20, 28), depth=(1, 1, 1), decoder=12),
+    "tiny": Size(stem=12, stages=(16, 20, 24), depth=(1, 1, 1), decoder=12),
     "small": Size(stem=16, stages=(32, 56, 88), depth=(1, 1, 1), decoder=24),
     "base": Size(stem=24, stages=(48, 96, 192), depth=(1, 1, 2), decoder=32),
     "large": Size(stem=32, stages=(64, 128, 256), depth=(2, 3, 4), decoder=64),
@@ -50,8 +51,17 @@ SIZES = {
 class ConvNorm(nn.Sequential):
     """Convolution and BatchNorm, and ReLU unless told otherwise."""
 
-    def __init__(self, channels: int, out: int, kernel: int = 3, stride: int = 1, activate: bool = True) -> None:
-        super().__init__(nn.Conv2d(channels, out, kernel, stride, padding=kernel // 2, bias=False), nn.BatchNorm2d(out))
+    def __init__(
+        self,
+        channels: int,
+        out: int,
+        kernel: int = 3,
+        stride: int = 1,
+        dilation: int = 1,
+        activate: bool = True,
+    ) -> None:
+        padding = kernel // 2 * dilation
+        super().__init__(nn.Conv2d(channels, out, kernel, stride, padding, dilation, bias=False), nn.BatchNorm2d(out))
         if activate:
             self.append(nn.ReLU())
 
@@ -79,15 +89,26 @@ class Residual(nn.Module):
 
 
 class Context(nn.Module):
-    """Tells every position what the whole image shows: ``relu(x + project(mean of x))``."""
+    """Tells every position what stands around it: 3x3 views at dilations 1, 2 and 4, and the mean of the image.
+
+    Reference:
+        Atrous spatial pyramid pooling: Chen et al., "Rethinking Atrous Convolution for Semantic Image Segmentation",
+        2017. Here the views are a quarter as wide as the map and are added to it.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        narrow = max(8, channels // 4)
+        self.reduce = ConvNorm(channels, narrow, kernel=1)
+        self.views = nn.ModuleList(ConvNorm(narrow, narrow, dilation=dilation) for dilation in (1, 2, 4))
+        self.expand = ConvNorm(3 * narrow, channels, kernel=1, activate=False)
         # No BatchNorm here: it would see a single value per image, and fail on a batch of one.
-        self.project = nn.Conv2d(channels, channels, 1)
+        self.mean = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x + self.project(x.mean((2, 3), keepdim=True)))
+        narrow = self.reduce(x)
+        around = self.expand(torch.cat([view(narrow) for view in self.views], dim=1))
+        return F.relu(x + around + self.mean(x.mean((2, 3), keepdim=True)))
 
 
 class Decoder(nn.Module):
@@ -164,7 +185,6 @@ def small_net(name: str, classes: int, *, width: int | None = None, aux: bool = 
         UsageError: for an unknown name, and for a width below 4.
 
     Example:
-        >>> import torch
         >>> small_net("tiny", classes=5)(torch.zeros(2, 3, 64, 96)).shape
         torch.Size([2, 5, 32, 48])
     """
