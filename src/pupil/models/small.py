@@ -171,8 +171,8 @@ def small_net(name: str, classes: int, *, width: int | None = None, aux: bool = 
     ========  ==========  ===============================================
     tiny      28 thousand a student of drawn scenes
     small     0.2 million a student of real images
-    base      1.4 million a teacher that a CPU trains in half a minute
-    large     5.5 million a teacher of real images
+    base      1.5 million a teacher that a CPU trains in half a minute
+    large     5.7 million a teacher of real images
     ========  ==========  ===============================================
 
     Args:
