@@ -27,7 +27,6 @@ def test_alone_is_the_task_loss_and_its_options_reach_it() -> None:
     assert list(plan.distiller.terms) == ["task"]
     assert plan.distiller.terms["task"].loss.label_smoothing == 0.25
     assert plan.distiller.teacher is None
-    assert (plan.batches, plan.mix, plan.optimizers) == (None, None, {})
 
 
 def test_with_teacher_keeps_the_task_first_and_the_teacher_out_of_the_parameters() -> None:
