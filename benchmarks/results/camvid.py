@@ -24,11 +24,11 @@ METHODS = ("none", "label-smoothing", "kd", "icsd", "aicsd", "pairwise", "cwd", 
 COMMON = Segmentation(ignore_index=11, size="96x128", scale="0.75:1.5", batch_size=16, learning_rate=1e-2)
 SCALES = {
     "small": (
-        replace(COMMON, student="pupil:base", steps=1500, evaluations=4),
+        replace(COMMON, student="pupil:base", steps=1200, evaluations=4, dice=1.0),
         replace(COMMON, student="pupil:tiny", steps=800, evaluations=4),
     ),
     "full": (
-        replace(COMMON, student="pupil:large", size="360x480", steps=20000, evaluations=10, workers=8),
+        replace(COMMON, student="pupil:large", size="360x480", steps=20000, evaluations=10, workers=8, dice=1.0),
         replace(COMMON, student="pupil:small", size="360x480", steps=20000, evaluations=10, workers=8),
     ),
 }

@@ -38,7 +38,15 @@ class Trainer:
             else Run.create(options.out, {"options": as_read(options)}, overwrite=options.overwrite)
         )
         seconds = {"none": 10.0, "kd": 20.0}[options.method]
-        summary = {"role": "student", "method": options.method, "seed": options.seed, "value": 0.5, "seconds": seconds}
+        summary = {
+            "role": "student",
+            "method": options.method,
+            "metric": "miou",
+            "seed": options.seed,
+            "steps": options.steps,
+            "value": 0.5,
+            "seconds": seconds,
+        }
         run.finish(summary)
         return run
 
@@ -80,7 +88,9 @@ def test_students_differ_in_method_seed_and_seconds_alone(tmp_path: Path) -> Non
     assert {each.steps for each in equal_steps} == {100}
     assert {each.teacher for each in equal_steps} == {str(tmp_path / "out" / "teacher")}
     seconds = [each for each in students if "none-seconds" in str(each.out)]
-    assert [(each.method, each.steps, each.teacher) for each in seconds] == [("none", 200, None)] * 2
+    assert [(each.method, each.steps, each.teacher) for each in seconds] == [
+        ("none", 200, str(tmp_path / "out" / "teacher"))
+    ] * 2
 
 
 def test_runs_that_are_there_are_kept(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_malformed_seeds(text: str) -> None:
 
 
 def test_student_and_teacher_are_asked_the_same_question() -> None:
-    for name in ("size", "data", "scale", "flip", "colour", "labels"):
+    for name in ("size", "data", "scale", "flip", "colour"):
         assert getattr(STUDENT, name) == getattr(TEACHER, name)
     assert METHODS[0] == "none"
     assert "aicsd" in METHODS

@@ -120,23 +120,6 @@ def test_the_network_sees_the_evaluation_size() -> None:
     assert prediction.shape == (1, 9, 14)
 
 
-class Padded:
-    """A preprocessing that says which sizes its network takes."""
-
-    divisor = 8
-
-    def __call__(self, image: Tensor) -> Tensor:
-        return image
-
-
-def test_images_are_padded_to_the_networks_divisor() -> None:
-    model, image = Answering(lambda logits: logits), images(1, 3, 9, 16)
-    model.preprocessing = Padded()
-    prediction = SegmentationTask(CLASSES).predict(model, image)
-    assert model.seen == [(16, 16)]
-    assert torch.equal(prediction.long(), model(image).argmax(1))
-
-
 @pytest.mark.parametrize("window", [(4, 6), (5, 5), (3, 100), (100, 100), (1, 1)])
 def test_a_sliding_window_changes_nothing_for_a_pointwise_network(window: tuple[int, int]) -> None:
     model, image = pointwise(), images(2, 3, 11, 13)

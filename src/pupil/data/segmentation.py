@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -78,8 +79,10 @@ def segmentation_data(
         raise UsageError(f"expected --label-noise with --data {DRAWN} alone, got --data {spec}: leave it out")
     if spec == DRAWN:
         _refuse(spec, classes=classes, ignore_index=ignore_index)
-        train = StreetScenes(scenes[0], scene_size, labels=labels, label_noise=label_noise, split="train")
-        return train, StreetScenes(scenes[1], scene_size, split="val")
+        return (
+            drawn_scenes(scenes[0], scene_size, labels=labels, label_noise=label_noise, split="train"),
+            drawn_scenes(scenes[1], scene_size, split="val"),
+        )
     if is_code(spec):
         _refuse(spec, classes=classes, ignore_index=ignore_index, labels=labels)
         return _from_code(spec)
@@ -87,6 +90,10 @@ def segmentation_data(
         spec, "train", classes=classes, ignore_index=ignore_index, labels=labels, seed=seed, cache=True
     )
     return folder, validation_data(spec, classes=folder.classes, ignore_index=folder.ignore_index)
+
+
+# Drawing costs more than training a small network on what was drawn: a process draws each scene once.
+drawn_scenes = lru_cache(maxsize=4)(StreetScenes)
 
 
 def validation_data(
@@ -104,7 +111,7 @@ def validation_data(
         UsageError: where there is no such data, or it has other classes.
     """
     if spec == DRAWN:
-        val: SegmentationData = StreetScenes(SCENES[1], scene_size, split="val")
+        val: SegmentationData = drawn_scenes(SCENES[1], scene_size, split="val")
     elif is_code(spec):
         _, val = _from_code(spec)
     else:

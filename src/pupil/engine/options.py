@@ -41,6 +41,7 @@ class Training:
     warmup: float = option(0.03, "share of the run over which the learning rate rises")
     clip: float | None = option(5.0, "largest gradient norm; 0 turns clipping off")
     precision: Literal["no", "bf16", "fp16"] = option("no", "automatic mixed precision; losses stay in float32")
+    channels_last: bool = option(True, "lay maps out with channels last, which convolutions prefer")
     device: Literal["auto", "cpu"] = option("auto", "where to run; auto takes an accelerator if there is one")
     workers: int = option(0, "processes that load data")
     evaluations: int = option(5, "validations over the run, the last one at its end")

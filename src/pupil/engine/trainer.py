@@ -87,6 +87,9 @@ class Trainer:
         self.title = title
         self.accelerator = _accelerator(options)
         self.distiller = distiller.to(self.accelerator.device).train()
+        if options.channels_last:
+            # Convolutions take the layout of their weights, and so do all layers after them.
+            self.distiller.to(memory_format=torch.channels_last)
         if frozen := freeze_unreached(self.distiller, self._trial_batches(first=0)):
             print(f"frozen, since no loss reaches them: {', '.join(frozen)}")
         self.optimizer: Optimizer = make_optimizer(

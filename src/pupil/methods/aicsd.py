@@ -22,7 +22,7 @@ def aicsd(
     image: Tensor,
     *,
     variant: Variant = "textbook_full",
-    share: float = 0.3,
+    share: float = 2.0,
     pixel_share: float = 1.0,
     weight: float | None = None,
     pixel_weight: float | None = None,

@@ -20,7 +20,7 @@ def attention(
     *,
     layer: str | None = None,
     teacher_layer: str | None = None,
-    share: float = 0.3,
+    share: float = 1.0,
     weight: float | None = None,
 ) -> Plan:
     """The student matches the teacher's attention map at one layer (attention transfer).

@@ -23,7 +23,7 @@ def cwd(
     temperature: float = 4.0,
     layer: str | None = None,
     teacher_layer: str | None = None,
-    share: float = 0.5,
+    share: float = 2.0,
     weight: float | None = None,
 ) -> Plan:
     """The student matches the spatial distribution of each of the teacher's channels (CWD).

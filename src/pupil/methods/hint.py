@@ -21,7 +21,7 @@ def hint(
     *,
     layer: str | None = None,
     teacher_layer: str | None = None,
-    share: float = 0.3,
+    share: float = 1.0,
     weight: float | None = None,
 ) -> Plan:
     """The student matches the teacher's features through a 1x1 convolution that training discards (FitNet).

@@ -20,7 +20,7 @@ def icsd(
     image: Tensor,
     *,
     variant: Variant = "textbook_full",
-    share: float = 0.3,
+    share: float = 1.0,
     weight: float | None = None,
 ) -> Plan:
     """The student matches the teacher's inter-class similarity matrix (ICSD).

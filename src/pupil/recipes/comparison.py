@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pupil.errors import UsageError
 from pupil.recipes.options import Segmentation
+from pupil.recipes.processes import executor
 from pupil.recipes.training import as_read
 from pupil.run import Run, write_json
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from pupil.data.segmentation import SegmentationData
     from pupil.recipes.trained import Trained
 
+TEACHER = "teacher"
 SECONDS = "none-seconds"
 Train = Callable[[Segmentation], Run]
 Row = tuple[dict[str, Any], Run]
@@ -31,6 +35,7 @@ def compare(
     seeds: Sequence[int],
     train: Train,
     equal_seconds: str | None = None,
+    processes: int = 1,
 ) -> list[Row]:
     """Train a teacher, then the student by every method from every seed; runs that are there already are kept.
 
@@ -40,25 +45,40 @@ def compare(
         student: options that all students share.
         methods: their names; "none" is the control.
         seeds: every method runs once from each, so that gains are differences within a seed.
-        train: trains one network by its options.
+        train: trains one network by its options; with several processes, a function of a module.
         equal_seconds: also train the control for as many seconds as this method takes on the same seed.
+        processes: how many trainings run at once.
 
     Returns:
         One (summary, run) a model, the teacher first.
     """
     out = Path(out)
-    teacher_run = _kept_or_trained(out / "teacher", teacher, train)
-    rows = [(_summary(teacher_run, role="teacher"), teacher_run)]
-    for seed in seeds:
-        for method in methods:
-            options = replace(student, method=method, seed=seed, teacher=str(teacher_run.folder))
-            run = _kept_or_trained(out / f"{method}-{seed}", options, train)
-            rows.append((_summary(run, method=method), run))
-        if equal_seconds is not None:
-            steps = _equal_steps(out, seed, equal_seconds, student.steps)
-            options = replace(student, method="none", seed=seed, steps=steps)
-            run = _kept_or_trained(out / f"{SECONDS}-{seed}", options, train)
-            rows.append((_summary(run, method=SECONDS), run))
+    total = 1 + len(seeds) * (len(methods) + (equal_seconds is not None))
+    jobs: dict[tuple[str, int], Future[str]] = {}
+    pool = executor(processes)
+
+    def start(label: str, options: Segmentation, folder: Path) -> None:
+        job = pool.submit(_kept_or_trained, replace(options, out=str(folder)), train)
+        jobs[label, options.seed] = job
+        job.add_done_callback(partial(_say, label, f"[{len(jobs)}/{total}]"))
+
+    try:
+        start(TEACHER, teacher, out / TEACHER)
+        student = replace(student, teacher=jobs[TEACHER, teacher.seed].result())
+        for seed in seeds:
+            for method in methods:
+                start(method, replace(student, method=method, seed=seed), out / f"{method}-{seed}")
+        for seed in seeds if equal_seconds else ():
+            none, other = (_summary(Run(jobs[name, seed].result()))["seconds"] for name in ("none", str(equal_seconds)))
+            steps = max(student.steps, round(student.steps * other / none))
+            start(SECONDS, replace(student, method="none", seed=seed, steps=steps), out / f"{SECONDS}-{seed}")
+        runs = {key: Run(job.result()) for key, job in jobs.items()}
+    finally:
+        pool.shutdown(cancel_futures=True)
+    columns = [*methods, SECONDS] if equal_seconds else methods
+    students = [(_summary(runs[label, seed], method=label), runs[label, seed]) for seed in seeds for label in columns]
+    teachers = [(_summary(run, role="teacher"), run) for (label, _), run in runs.items() if label == TEACHER]
+    rows = [*teachers, *students]
     write_json(out / "summary.json", {"rows": [summary for summary, _ in rows]})
     return rows
 
@@ -83,7 +103,14 @@ def clear(out: str | Path, *, overwrite: bool) -> None:
 
 
 def write_comparison(
-    out: str | Path, rows: Sequence[Row], data: SegmentationData, *, title: str, lead: str, commands: Sequence[str]
+    out: str | Path,
+    rows: Sequence[Row],
+    data: SegmentationData,
+    *,
+    title: str,
+    lead: str,
+    notes: Sequence[str] = (),
+    commands: Sequence[str] = (),
 ) -> None:
     """Write report.html: table, curves, and the same scenes through each model of the first seed."""
     from pupil.recipes.pictures import same_scenes
@@ -92,7 +119,7 @@ def write_comparison(
 
     first: dict[str, Trained] = {}
     for summary, run in rows:
-        name = "teacher" if summary["role"] == "teacher" else summary["method"]
+        name = TEACHER if summary["role"] == "teacher" else summary["method"]
         if name not in first:
             first[name] = load_trained(run.folder)
     write_report(
@@ -101,32 +128,35 @@ def write_comparison(
         lead=lead,
         summaries=[summary for summary, _ in rows],
         curves=[run.metrics for _, run in rows],
-        pictures=same_scenes(data, first["teacher"].task, {name: each.model for name, each in first.items()}),
+        pictures=same_scenes(data, first[TEACHER].task, {name: each.model for name, each in first.items()}),
         legend=dict(zip(data.classes, data.colours, strict=True)),
+        notes=notes,
         commands=commands,
     )
 
 
-def _kept_or_trained(folder: Path, options: Segmentation, train: Train) -> Run:
-    """The finished run in the folder if it has these options, the rest of an unfinished one, or a new one."""
-    options = replace(options, out=str(folder))
+def _kept_or_trained(options: Segmentation, train: Train) -> str:
+    """The folder of a finished run with these options: the one that is there, the rest of a cut one, or a new one."""
+    folder = Path(str(options.out))
     if (folder / "run.json").is_file():
         run = Run(folder)
         if run.record["options"] != as_read(options):
             raise UsageError(f"{str(folder)!r} holds a run with other options: pass --overwrite or another --out")
         if run.summary:
-            return run
-        options = replace(
-            options, resume=(folder / "checkpoint").is_dir(), overwrite=not (folder / "checkpoint").is_dir()
-        )
-    return train(options)
+            return str(folder)
+        begun = (folder / "checkpoint").is_dir()
+        options = replace(options, resume=begun, overwrite=not begun)
+    return str(train(options).folder)
+
+
+def _say(label: str, place: str, job: Future[str]) -> None:
+    """One line for a run that has ended."""
+    if job.cancelled() or job.exception():
+        return
+    summary = _summary(Run(job.result()))
+    score, seconds = f"{summary['metric']} {100 * summary['value']:.1f}", f"{summary['seconds']:.0f} s"
+    print(f"{place:>8} {label:<16} seed {summary['seed']}  {score}  {summary['steps']} steps  {seconds}", flush=True)
 
 
 def _summary(run: Run, **entries: Any) -> dict[str, Any]:
     return {**(run.summary or {}), **entries}
-
-
-def _equal_steps(out: Path, seed: int, method: str, steps: int) -> int:
-    """As many steps of the control as fit into the seconds that a method took."""
-    none, other = (float(_summary(Run(out / f"{name}-{seed}"))["seconds"]) for name in ("none", method))
-    return max(steps, round(steps * other / none))

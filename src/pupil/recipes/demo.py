@@ -7,11 +7,26 @@ from dataclasses import replace
 
 from pupil.errors import UsageError
 from pupil.recipes.options import Segmentation
-from pupil.recipes.training import smaller
 
-TEACHER = Segmentation(student="pupil:base", steps=500, evaluations=2, size="64x96", seed=0)
-STUDENT = Segmentation(student="pupil:tiny", steps=300, evaluations=5, size="64x96")
+# No zoom: scenes are drawn at all distances already, and a short schedule learns more without it.
+SCENES = Segmentation(size="64x96", scale="1:1", colour=0.0, learning_rate=1e-2)
+# Dice, so that the teacher knows people and signs, which are few pixels each.
+TEACHER = replace(SCENES, student="pupil:base", steps=500, batch_size=16, evaluations=2, dice=1.0)
+# Labels are scarce where distillation is worth it: the student sees 200 of the teacher's 1,200 scenes.
+STUDENT = replace(SCENES, student="pupil:tiny", steps=500, batch_size=8, labels=200)
 METHODS = ("none", "kd", "aicsd")
+
+LEAD = (
+    "One small student ({student.student}) alone and with a teacher ({teacher.student}) on drawings of streets; "
+    "within a seed, starts, batches and views are equal."
+)
+NOTES = (
+    "Everything is trained from scratch in about three minutes on two CPU cores: the table shows that a method works "
+    "here, not how far it goes with a real schedule.",
+    "The teacher learned from 1,200 labelled scenes, with a Dice term; every student sees 200 of them, with "
+    "cross-entropy.",
+    "none-seconds is the student alone with as many seconds as aicsd took, which is more steps.",
+)
 
 
 def demo(*, seeds: str = "0 1 2", out: str = "runs/demo", overwrite: bool = False, smoke: bool = False) -> None:
@@ -30,31 +45,32 @@ def demo(*, seeds: str = "0 1 2", out: str = "runs/demo", overwrite: bool = Fals
     numbers = parse_seeds(seeds)
     from rich.console import Console
 
-    from pupil.data.segmentation import segmentation_data
+    from pupil.data.segmentation import validation_data
+    from pupil.data.street import CLASSES
     from pupil.recipes.comparison import clear, compare, write_comparison
     from pupil.recipes.segmentation import segmentation
     from pupil.report.table import Table
 
     clear(out, overwrite=overwrite)
     start = time.perf_counter()
-    teacher, student = (replace(each, **smaller(each)) if smoke else each for each in (TEACHER, STUDENT))
-    # One pair of data sets for all: every scene is drawn once.
-    train, val = segmentation_data("drawn", scenes=(16, 8) if smoke else (1000, 200))
+    teacher, student = (replace(each, smoke=smoke) for each in (TEACHER, STUDENT))
     rows = compare(
         out,
         teacher=teacher,
         student=student,
         methods=METHODS,
         seeds=numbers,
-        train=lambda options: segmentation(options, (train, val)),
+        train=segmentation,
         equal_seconds="aicsd",
+        processes=1 if smoke else 2,
     )
     write_comparison(
         out,
         rows,
-        val,
+        validation_data("drawn", classes=CLASSES, ignore_index=255),
         title="Drawn street scenes",
-        lead="...",
+        lead=LEAD.format(teacher=teacher, student=student),
+        notes=NOTES,
         commands=[f'pupil demo --seeds "{" ".join(map(str, numbers))}"'],
     )
     Console().print(Table([summary for summary, _ in rows]).to_rich())

@@ -90,7 +90,7 @@ class SegmentationTask:
         original = image.shape[-2:]
         if self.size is not None and tuple(original) != tuple(self.size):
             image = F.interpolate(image, size=self.size, mode="bilinear", antialias=True)
-        logits = self._whole(model, image) if self.window is None else self._windows(model, image, self.window)
+        logits = self.call(model, image).output if self.window is None else self._windows(model, image, self.window)
         ids = _resized(logits, original).argmax(dim=1)
         return ids.to(torch.uint8) if len(self.classes) < 256 else ids
 
@@ -118,15 +118,6 @@ class SegmentationTask:
         mixed = torch.where(known, 0.35 * image.cpu() * 255 + 0.65 * paint, image.cpu() * 255)
         return mixed.round().clamp(0, 255).to(torch.uint8)
 
-    def _whole(self, model: nn.Module, image: Tensor) -> Tensor:
-        divisor = getattr(getattr(model, "preprocessing", None), "divisor", 1)
-        height, width = image.shape[-2:]
-        padded = F.pad(image, (0, -width % divisor, 0, -height % divisor))
-        logits: Tensor = self.call(model, padded).output
-        if padded.shape == image.shape:
-            return logits
-        return _resized(logits, padded.shape[-2:])[..., :height, :width]
-
     def _windows(self, model: nn.Module, image: Tensor, window: tuple[int, int]) -> Tensor:
         """Logits averaged over windows that overlap by half."""
         height, width = image.shape[-2:]
@@ -136,7 +127,7 @@ class SegmentationTask:
         for top in _starts(height, rows):
             for left in _starts(width, columns):
                 place = (..., slice(top, top + rows), slice(left, left + columns))
-                total[place] += _resized(self._whole(model, image[place]), (rows, columns))
+                total[place] += _resized(self.call(model, image[place]).output, (rows, columns))
                 count[place] += 1
         return total / count
 
