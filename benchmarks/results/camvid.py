@@ -24,8 +24,8 @@ METHODS = ("none", "label-smoothing", "kd", "icsd", "aicsd", "pairwise", "cwd", 
 COMMON = Segmentation(ignore_index=11, size="96x128", scale="0.75:1.5", batch_size=16, learning_rate=1e-2)
 SCALES = {
     "small": (
-        replace(COMMON, student="pupil:base", steps=1200, evaluations=4, dice=1.0),
-        replace(COMMON, student="pupil:tiny", steps=800, evaluations=4),
+        replace(COMMON, student="pupil:base", steps=1000, evaluations=4, dice=1.0),
+        replace(COMMON, student="pupil:tiny", steps=600, evaluations=4),
     ),
     "full": (
         replace(COMMON, student="pupil:large", size="360x480", steps=20000, evaluations=10, workers=8, dice=1.0),
@@ -65,21 +65,22 @@ def main() -> None:
     parser.add_argument("--out", default="runs/camvid")
     parser.add_argument("--scale", choices=SCALES, default="small")
     parser.add_argument("--seeds", default="0 1 2")
+    parser.add_argument("--processes", type=int, default=2, help="trainings at once")
     parser.add_argument("--page", default=str(ROOT / "docs" / "results" / "camvid.md"))
     arguments = parser.parse_args()
     seeds = parse_seeds(arguments.seeds)
     # The folder's place is the reader's own: the record and the page call it DIR.
     teacher, student = (replace(each, data=arguments.data) for each in SCALES[arguments.scale])
     material = prepare(student)
-    data = material.train, material.val
     rows = compare(
         arguments.out,
         teacher=teacher,
         student=student,
         methods=METHODS,
         seeds=seeds,
-        train=lambda options: segmentation(options, data),
+        train=segmentation,
         equal_seconds="aicsd",
+        processes=arguments.processes,
     )
     command = f'make results-camvid DATA=DIR SCALE={arguments.scale} SEEDS="{" ".join(map(str, seeds))}"'
     write_comparison(
