@@ -58,7 +58,10 @@ def compare(
     pool = executor(processes)
 
     def start(label: str, options: Segmentation, folder: Path) -> None:
-        job = pool.submit(_kept_or_trained, replace(options, out=str(folder)), train)
+        # Small networks use a second core badly: two trainings on a core each end sooner than two in turn on both.
+        # The teacher trains alone, so it may have them all.
+        threads = None if processes == 1 or label == TEACHER else 1
+        job = pool.submit(_kept_or_trained, replace(options, out=str(folder)), train, threads)
         jobs[label, options.seed] = job
         job.add_done_callback(partial(_say, label, f"[{len(jobs)}/{total}]"))
 
@@ -135,8 +138,12 @@ def write_comparison(
     )
 
 
-def _kept_or_trained(options: Segmentation, train: Train) -> str:
+def _kept_or_trained(options: Segmentation, train: Train, threads: int | None) -> str:
     """The folder of a finished run with these options: the one that is there, the rest of a cut one, or a new one."""
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
     folder = Path(str(options.out))
     if (folder / "run.json").is_file():
         run = Run(folder)

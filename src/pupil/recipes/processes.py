@@ -13,15 +13,13 @@ from typing import Any
 def executor(processes: int) -> Executor:
     """An executor of trainings.
 
-    Small networks use a second core badly: two trainings on one core each finish sooner than two in turn on both.
-
     Args:
         processes: how many trainings run at once; 1 stays in this process, with all its threads.
     """
     if processes == 1:
         return Here()
     # A forked process would inherit torch's threads in whatever state they are.
-    return ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_prepare)
+    return ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_quiet)
 
 
 class Here(Executor):
@@ -34,9 +32,6 @@ class Here(Executor):
         return future
 
 
-def _prepare() -> None:
-    import torch
-
-    torch.set_num_threads(1)
+def _quiet() -> None:
     # The lines of several trainings would run through each other: the parent says what has ended.
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115
