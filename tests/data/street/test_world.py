@@ -1,12 +1,12 @@
-"""The geometry of a road, and what a layout puts beside it."""
+"""The geometry of a road, and how things stand beside it."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from pupil.data.street.layout import build
-from pupil.data.street.world import CAR, PERSON, SIGN, Road
+from pupil.data.street.shapes import FACADE, TREES
+from pupil.data.street.world import CAR, SIGN, TREE, Road, World
 
 ROAD = Road(0.04, 0.006, 1.7, (-3.4, 0.0, 3.4), -3.7, 3.7, (3.0, 3.0))
 
@@ -29,17 +29,28 @@ def test_curvature_is_the_turn_of_the_direction_per_metre() -> None:
     assert np.diff(directions) / 0.01 == pytest.approx(0.006, rel=1e-3)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_a_layout_is_sound(seed: int) -> None:
-    world = build(np.random.default_rng(seed))
-    road = world.road
-    numbers = [thing.instance for thing in world.things if thing.instance]
-    assert sorted(numbers) == list(range(1, len(world.kinds) + 1))
-    assert set(world.kinds) <= {CAR, PERSON, SIGN}
-    assert list(road.lines) == sorted(road.lines)
-    assert road.left < road.lines[0] < road.camera < road.lines[-1] < road.right
-    painted = [line for line in world.lane_lines if line is not None]
-    assert set(painted) <= set(road.lines)
-    left, right = world.lane_lines[:2], world.lane_lines[2:]
-    assert all(line < road.camera for line in left if line is not None)
-    assert all(line > road.camera for line in right if line is not None)
+def test_things_are_numbered_where_they_count_and_ordered_by_their_key() -> None:
+    world = World(ROAD)
+    world.stand(FACADE, 10.0, -8.0, (1.0, 2.0, 3.0), (), CAR, instance=True)
+    world.stand(TREES[0], 12.0, 8.0, (1.0, 2.0, 1.0), (), TREE, facing=True, key=30.0)
+    world.stand(TREES[0], 14.0, 8.0, (1.0, 2.0, 1.0), (), SIGN, instance=True)
+    assert [thing.instance for thing in world.things] == [1, 0, 2]
+    assert world.kinds == [CAR, SIGN]
+    assert [thing.along for thing in world.things] == [10.0, 30.0, 14.0]
+    assert world.things[1].place == pytest.approx((*ROAD.at(12.0, 8.0)[:2], 0.0))
+
+
+def test_the_visible_side_of_a_thing_is_turned_towards_the_camera() -> None:
+    world = World(ROAD)
+    for across in (-8.0, 8.0):
+        world.stand(FACADE, 10.0, across, (1.0, 2.0, 3.0), (), CAR)
+    assert [thing.size[0] for thing in world.things] == [1.0, -1.0]
+
+
+def test_a_strip_gets_corners_where_the_road_bends() -> None:
+    world = World(ROAD)
+    world.lay(0.0, 3.0, -1.0, 1.0, (0.5, 0.5, 0.5), 3)
+    world.lay(0.0, 60.0, -1.0, 1.0, (0.5, 0.5, 0.5), 3)
+    points, counts = world.corners()
+    assert counts == [4, 24]
+    assert points[:4] == pytest.approx(ROAD.curve(np.array([0.0, 3.0, 3.0, 0.0]), np.array([-1.0, -1.0, 1.0, 1.0])))
