@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "pupil"
-WORDS = {"errors", "imports", "lesson", "paper", "run"}
+WORDS = {"errors", "imports", "lesson", "paper", "run", "text"}
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "imports": {"errors"},
     "lesson": {"errors"},
     "paper": set(),
     "run": {"errors"},
+    "text": {"errors"},
     "functional": set(),
     "networks": set(),
     "metrics": set(),

@@ -114,7 +114,7 @@ def test_own_code_that_is_no_model_is_refused(own_nets: str) -> None:
     [
         ("pupil:tinny", "unknown model of the family 'pupil' 'tinny': did you mean tiny"),
         ("pupil:tiny?widht=3", "unknown option of pupil:tiny 'widht': did you mean width"),
-        ("pupil:tiny?width=wide", "expected width to be int or none, got 'wide'"),
+        ("pupil:tiny?width=wide", "expected int or none for 'width', got 'wide'"),
         (
             "torchvision:deeplabv3_resnet55",
             "unknown segmentation model of torchvision .* did you mean deeplabv3_resnet50",

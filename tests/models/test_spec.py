@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pupil.errors import UsageError
-from pupil.models.spec import Spec, arguments, convert, parse
+from pupil.models.spec import Spec, arguments, parse
 
 
 def test_takes_a_name_apart() -> None:
@@ -22,36 +22,6 @@ def test_refuses_what_names_no_model(text: str) -> None:
 def test_refuses_options_without_a_value() -> None:
     with pytest.raises(UsageError, match=r"expected options as \?name=value&name=value, got '\?width'"):
         parse("pupil:tiny?width")
-
-
-@pytest.mark.parametrize(
-    ("text", "annotation", "value"),
-    [
-        ("3", int, 3),
-        ("3", float, 3.0),
-        ("3", str, "3"),
-        ("3", None, 3),
-        ("true", bool, True),
-        ("False", bool | None, False),
-        ("none", int | None, None),
-        ("none", str, "none"),
-        ("none", str | None, None),
-        ("none", None, None),
-        ("DEFAULT", None, "DEFAULT"),
-        ("2.5", Any, 2.5),
-        ("2.5", list[int], 2.5),
-        ("true", "Unresolved", True),
-    ],
-)
-def test_converts_by_the_annotation(text: str, annotation: Any, value: Any) -> None:
-    converted = convert(text, annotation)
-    assert converted == value
-    assert type(converted) is type(value)
-
-
-def test_refuses_a_value_of_another_type() -> None:
-    with pytest.raises(UsageError, match="expected width to be int or none, got 'wide'"):
-        convert("wide", int | None, "width")
 
 
 def test_passes_only_options_that_exist() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from pupil.errors import UsageError, unknown
+from pupil.text import convert
 
 
 def method_options(method: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -37,25 +37,5 @@ def parse_settings(method: Callable[..., Any], settings: Iterable[str]) -> dict[
             if not known:
                 raise UsageError(f"expected no options for method {method.__name__!r}, got {setting!r}: leave it out")
             raise unknown(f"option of method {method.__name__!r}", name, known)
-        values[name] = _convert(name, text, hints[name])
+        values[name] = convert(text, hints[name], name)
     return values
-
-
-def _convert(name: str, text: str, kind: Any) -> Any:
-    if get_origin(kind) is Literal:
-        if text not in get_args(kind):
-            raise unknown(f"value of {name!r}", text, get_args(kind))
-        return text
-    if get_origin(kind) in (Union, UnionType):
-        if text.lower() == "none":
-            return None
-        kind = next(each for each in get_args(kind) if each is not NoneType)
-    if kind is bool:
-        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-        if text.lower() not in words:
-            raise UsageError(f"expected true or false for {name!r}, got {text!r}")
-        return words[text.lower()]
-    try:
-        return kind(text)
-    except ValueError:
-        raise UsageError(f"expected {kind.__name__} for {name!r}, got {text!r}: write --set {name}=NUMBER") from None

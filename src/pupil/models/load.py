@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -74,9 +73,8 @@ def count_parameters(model: nn.Module) -> int:
 
 def from_pupil(spec: Spec, classes: int) -> nn.Module:
     """One of our own small nets."""
-    build = partial(small_net, spec.name)
     options = arguments(small_net, spec.options, f"pupil:{spec.name}", frozenset({"name", "classes"}))
-    return attach(build(classes, **options), IMAGENET)
+    return attach(small_net(spec.name, classes, **options), IMAGENET)
 
 
 def from_torchvision(spec: Spec, classes: int) -> nn.Module:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 from urllib.parse import parse_qsl
 
 from pupil.errors import UsageError, unknown
+from pupil.text import convert
 
 
 @dataclass(frozen=True)
@@ -93,36 +93,3 @@ def signature(build: Callable[..., Any]) -> inspect.Signature:
         return inspect.signature(build, eval_str=True)
     except (NameError, TypeError, AttributeError, SyntaxError):
         return inspect.signature(build)
-
-
-def convert(text: str, annotation: Any = None, name: str = "option") -> Any:
-    """A value from its text: as the annotation says, or as a literal where it says nothing that text can be.
-
-    Raises:
-        UsageError: where the text is not of the annotated type.
-
-    Example:
-        >>> convert("24", int), convert("none", int | None), convert("1e-3"), convert("DEFAULT")
-        (24, None, 0.001, 'DEFAULT')
-    """
-    optional = get_origin(annotation) in (Union, types.UnionType)
-    choices = get_args(annotation) if optional else (annotation,)
-    plain = [each for each in choices if each in (bool, int, float, str, type(None))]
-    if len(plain) < len(choices) or not plain:
-        plain = [type(None), bool, int, float, str]
-    for each in sorted(plain, key=[type(None), bool, int, float, str].index):
-        try:
-            return _READERS[each](text)
-        except (ValueError, KeyError):
-            continue
-    expected = " or ".join("none" if each is type(None) else each.__name__ for each in plain)
-    raise UsageError(f"expected {name} to be {expected}, got {text!r}")
-
-
-_READERS: dict[type, Callable[[str], Any]] = {
-    type(None): lambda text: {"none": None}[text.lower()],
-    bool: lambda text: {"true": True, "false": False}[text.lower()],
-    int: int,
-    float: float,
-    str: str,
-}
