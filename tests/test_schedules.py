@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -78,3 +79,19 @@ def test_a_share_that_does_not_act_needs_no_measuring(weight: Share) -> None:
 def test_a_share_acts_from_the_start_of_its_schedule() -> None:
     weight = Share(0.5, schedules.after(0.5, 1.0))
     assert [weight.acts(at(progress)) for progress in (0.0, 0.49, 0.5, 0.9)] == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda share: schedules.after(0.5, share),
+        lambda share: schedules.ramp_up(share, until=0.5),
+        lambda share: schedules.scaled(2.0, share),
+        lambda share: Share(1.0, share),
+        lambda share: schedules.after(0.5, schedules.scaled(2.0, share)),
+    ],
+)
+def test_a_share_inside_a_schedule_would_never_be_measured(make: Callable[[Share], Weight]) -> None:
+    message = r"expected a number or a schedule, got Share\(0\.5.*: put the schedule inside, Share\(share, schedule\)"
+    with pytest.raises(UsageError, match=message):
+        make(Share(0.5))

@@ -38,6 +38,7 @@ def ramp_up(weight: Weight, until: float) -> Weight:
     """
     if not 0.0 < until <= 1.0:
         raise UsageError(f"expected until in (0, 1], got {until}: it is a share of the run")
+    _refuse_share(weight)
     return partial(_ramp_up, weight=weight, until=until)
 
 
@@ -50,6 +51,7 @@ def after(start: float, weight: Weight) -> Weight:
     """
     if not 0.0 <= start < 1.0:
         raise UsageError(f"expected start in [0, 1), got {start}: it is a share of the run")
+    _refuse_share(weight)
     return partial(_after, start=start, weight=weight)
 
 
@@ -80,6 +82,7 @@ def adaptive(weight: float = 1.0, of: Literal["labels", "teacher"] = "labels") -
 
 def scaled(weight: float, schedule: Weight) -> Weight:
     """A schedule times a number."""
+    _refuse_share(schedule)
     return partial(_scaled, weight=weight, schedule=schedule) if callable(schedule) else weight * schedule
 
 
@@ -105,6 +108,7 @@ class Share:
     """
 
     def __init__(self, share: float, schedule: Weight = 1.0) -> None:
+        _refuse_share(schedule)
         self.share = share
         self.schedule = schedule
         self.ratio: float | None = None
@@ -130,6 +134,14 @@ class Share:
 def weight_at(weight: Weight, lesson: Lesson) -> float:
     """The value of a weight for this lesson, a number or a schedule alike."""
     return weight(lesson) if callable(weight) else weight
+
+
+def _refuse_share(weight: Weight) -> None:
+    # A share is measured where it is the weight of a term; inside another schedule nobody would find it.
+    if isinstance(weight, Share):
+        raise UsageError(
+            f"expected a number or a schedule, got {weight}: put the schedule inside, Share(share, schedule)"
+        )
 
 
 def _scaled(lesson: Lesson, *, weight: float, schedule: Weight) -> float:
