@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "pupil"
-WORDS = {"errors", "imports", "lesson", "paper", "run", "text"}
+WORDS = {"errors", "imports", "lesson", "numbers", "paper", "run", "text"}
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "imports": {"errors"},
     "lesson": {"errors"},
+    "numbers": set(),
     "paper": set(),
     "run": {"errors"},
     "text": {"errors"},

@@ -132,6 +132,15 @@ def test_a_run_leaves_everything_behind(tmp_path: Path) -> None:
     assert [row["terms"]["hint"] > 0 for row in trained] == [False, False, True, True]
 
 
+def test_scores_are_printed_in_points(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ours = trainer(tmp_path / "run", alone, log_every=3)
+    ours.evaluate = lambda: {"miou": 0.0886}
+    ours.fit()
+    lines = [line for line in capsys.readouterr().out.splitlines() if "mIoU" in line]
+    assert [line.endswith("mIoU 8.9") for line in lines] == [True] * 4
+    assert lines[0] == "training  step 2/4  mIoU 8.9"
+
+
 def test_the_students_file_loads_into_the_bare_model_and_scores_what_was_logged(tmp_path: Path) -> None:
     outcome = trainer(tmp_path / "run").fit()
     bare = network(5)

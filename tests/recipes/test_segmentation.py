@@ -67,7 +67,7 @@ def test_every_method_by_the_command(method: str, miniature: Path, teacher: Path
     assert 0.0 <= summary["value"] == summary["metrics"]["miou"] <= 1.0
     taught = method not in ("none", "label-smoothing")
     assert (summary["teacher"] is not None) == taught
-    assert (f"teacher {teacher}: miou" in ended.out) == taught
+    assert (f"teacher {teacher}: mIoU " in ended.out) == taught
     if taught:
         assert summary["teacher"]["value"] == run.record["teacher"]["value"]
         assert run.record["teacher"]["sha256"] == Run(teacher).weights_hash()

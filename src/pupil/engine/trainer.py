@@ -26,6 +26,7 @@ from pupil.engine.options import Training
 from pupil.engine.progress import ProgressLines
 from pupil.engine.reached import freeze_unreached
 from pupil.errors import UsageError
+from pupil.numbers import score
 from pupil.run import Run
 
 TRIAL_BATCHES = 8
@@ -185,11 +186,10 @@ class Trainer:
     def _validate(self, progress: ProgressLines) -> None:
         self.scores = {name: float(value) for name, value in self.evaluate().items()}
         self.run.log({"step": self.step, "seconds": self.seconds, "metrics": dict(self.scores)})
-        progress.say(
-            f"{self.title}  step {self.step}/{self.options.steps}  {self.metric} {self.scores[self.metric]:.4f}"
-        )
-        if self.scores[self.metric] > self.best:
-            self.best = self.scores[self.metric]
+        reached = self.scores[self.metric]
+        progress.say(f"{self.title}  step {self.step}/{self.options.steps}  {score(self.metric, reached)}")
+        if reached > self.best:
+            self.best = reached
             self.run.save_weights(self.distiller.student.model.state_dict(), "best")
         save_checkpoint(self.run.folder, self._state())
 
@@ -247,4 +247,4 @@ def _accelerator(options: Training) -> Accelerator:
 
 def _line(step: int, steps: int, terms: Mapping[str, float], scores: Mapping[str, float], metric: str) -> str:
     parts = [f"step {step}/{steps}", *(f"{name} {value:.3f}" for name, value in terms.items())]
-    return "  ".join([*parts, *([f"{metric} {scores[metric]:.4f}"] if scores else [])])
+    return "  ".join([*parts, *([score(metric, scores[metric])] if scores else [])])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pupil.errors import UsageError
+from pupil.numbers import score
 from pupil.recipes.options import Segmentation
 from pupil.recipes.processes import executor
 from pupil.recipes.training import as_read
@@ -161,8 +162,8 @@ def _say(label: str, place: str, job: Future[str]) -> None:
     if job.cancelled() or job.exception():
         return
     summary = _summary(Run(job.result()))
-    score, seconds = f"{summary['metric']} {100 * summary['value']:.1f}", f"{summary['seconds']:.0f} s"
-    print(f"{place:>8} {label:<16} seed {summary['seed']}  {score}  {summary['steps']} steps  {seconds}", flush=True)
+    reached, seconds = score(summary["metric"], summary["value"]), f"{summary['seconds']:.0f} s"
+    print(f"{place:>8} {label:<16} seed {summary['seed']}  {reached}  {summary['steps']} steps  {seconds}", flush=True)
 
 
 def _summary(run: Run, **entries: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pupil import __version__
 from pupil.engine.options import Training, flag
 from pupil.errors import UsageError
+from pupil.numbers import score
 from pupil.run import Run
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def train(material: Material, options: Training) -> Run:
     record = _record(material, options, student)
     run = Run(folder) if options.resume else Run.create(folder, record, overwrite=options.overwrite)
 
-    def score(network: nn.Module) -> Mapping[str, float]:
+    def evaluated(network: nn.Module) -> Mapping[str, float]:
         return evaluate(
             network,
             task,
@@ -136,15 +137,15 @@ def train(material: Material, options: Training) -> Run:
             plan.distiller,
             material.train,
             material.transform,
-            lambda: score(student),
+            lambda: evaluated(student),
             metric=task.metric,
             options=options,
             run=run,
             title=f"{options.method} (seed {options.seed})",
         )
         if teacher is not None and plan.distiller.teacher is not None:
-            value = score(teacher)[task.metric]
-            print(f"teacher {options.teacher}: {task.metric} {value:.4f} on this validation set")
+            value = evaluated(teacher)[task.metric]
+            print(f"teacher {options.teacher}: {score(task.metric, value)} on this validation set")
             run.update(teacher={**_teacher_record(options, teacher), "value": value})
         outcome = trainer.fit()
     run.finish(_summary(material, options, run, student, outcome))

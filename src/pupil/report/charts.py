@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pupil.numbers import points
 from pupil.report.colours import ACCENT, INK
 from pupil.report.curves import Curve, LogRows, over_seeds, smooth, terms
-from pupil.report.numbers import points
 from pupil.report.svg import inline_svg
 
 if TYPE_CHECKING:

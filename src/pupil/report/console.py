@@ -48,7 +48,7 @@ def print_summary(run: Run) -> None:
 
 def print_scores(scores: Mapping[str, float]) -> None:
     """The scores of a network in percent, and its speed."""
-    from pupil.report.numbers import metric_name, plain, points
+    from pupil.numbers import metric_name, plain, points
 
     speed = "milliseconds_per_image"
     rows = [

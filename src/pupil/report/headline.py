@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pupil.report.numbers import Measure, amount, plain, points
+from pupil.numbers import Measure, amount, plain, points
 from pupil.report.rows import CONTROL, Row
 from pupil.report.table import Table
 

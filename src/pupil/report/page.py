@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pupil.errors import UsageError
+from pupil.numbers import NOTHING, metric_name, points
 from pupil.report.charts import score_chart, term_chart
 from pupil.report.colours import as_variable, dark_variables, row_colours
 from pupil.report.curves import Curve, LogRows, scores, terms
 from pupil.report.headline import evidence, facts, headline
-from pupil.report.numbers import NOTHING, metric_name, points
 from pupil.report.pictures import data_uri
 from pupil.report.rows import CONTROL, CONTROLS, Summary
 from pupil.report.table import Table

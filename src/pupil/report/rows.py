@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from pupil.errors import UsageError
-from pupil.report.numbers import Measure
+from pupil.numbers import Measure
 
 CONTROL = "none"
 CONTROLS = {

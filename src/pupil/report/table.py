@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pupil.report.numbers import NOTHING, amount, metric_name, plain, points
+from pupil.numbers import NOTHING, amount, metric_name, plain, points
 from pupil.report.rows import Row, Summary, aggregate, best
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pupil.report.numbers import Measure, amount, metric_name, plain, points
+from pupil.numbers import Measure, amount, metric_name, plain, points, score
 
 
 def test_spread_is_the_sample_standard_deviation() -> None:
@@ -44,3 +44,8 @@ def test_times_keep_three_digits(value: float, text: str) -> None:
 def test_metrics_are_written_as_the_field_writes_them() -> None:
     assert metric_name("miou") == "mIoU"
     assert metric_name("pixel_accuracy") == "pixel accuracy"
+
+
+def test_a_score_is_written_alike_wherever_it_is_printed() -> None:
+    assert score("miou", 0.0886) == "mIoU 8.9"
+    assert score("pixel_accuracy", 1.0) == "pixel accuracy 100.0"

@@ -54,6 +54,16 @@ def points(value: float, *, signed: bool = False) -> str:
     return f"{rounded:+.1f}" if signed and rounded else f"{rounded:.1f}"
 
 
+def score(metric: str, value: float) -> str:
+    """A score in [0, 1] by its name, in points.
+
+    Example:
+        >>> score("miou", 0.6144)
+        'mIoU 61.4'
+    """
+    return f"{metric_name(metric)} {points(value)}"
+
+
 def amount(value: float | None) -> str:
     """A count with three digits at most: 28.4 k, 1.9 M.
 
