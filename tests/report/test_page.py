@@ -99,6 +99,20 @@ def test_classes_of_teacher_alone_and_best(report: str) -> None:
     assert ["road", "90.0", "72.0", "75.0", "+3.0", ""] in rows
 
 
+def test_a_class_that_only_one_row_counts_is_shown_without_a_gain(
+    tmp_path: Path, summary: Callable[..., dict[str, Any]]
+) -> None:
+    alone, best = summary("none", 0, 0.5), summary("kd", 0, 0.6)
+    alone["metrics"] = {"miou": 0.5, "iou/road": 0.5, "iou/tram": 0.0}
+    best["metrics"] = {"miou": 0.6, "iou/road": 0.75, "iou/boat": 0.25}
+    path = tmp_path / "report.html"
+    write_report(path, title="t", lead="l", summaries=[alone, best])
+    rows = Page(path.read_text(encoding="utf-8")).rows
+    assert ["road", "50.0", "75.0", "+25.0", ""] in rows
+    assert ["boat", "–", "25.0", "–", ""] in rows
+    assert ["tram", "0.0", "–", "–", ""] in rows
+
+
 def test_values_and_gains_of_every_seed(report: str) -> None:
     rows = Page(report).rows
     assert ["kd", "59.0−1.0", "63.0+1.0", "61.0−3.0"] in rows

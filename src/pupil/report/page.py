@@ -159,12 +159,14 @@ def _classes(table: Table) -> dict[str, Any] | None:
     """The score of each class for the teacher, the student alone and the best method: None where no run counts them."""
     shown = [row for row in table.rows if row.role == "teacher" and row.scores]
     shown += [row for row in table.rows if row.role == "student" and (row.method == CONTROL or row is table.best)]
-    keys = [key for key in shown[-1].scores if "/" in key] if shown else []
+    # A class that is nowhere labelled has a score only in the rows that predict it.
+    keys = list(dict.fromkeys(key for row in reversed(shown) for key in row.scores if "/" in key))
     if not keys:
         return None
     alone = next((row for row in shown if row.role == "student" and row.method == CONTROL), None)
     best = table.best if alone is not None else None
-    gains = {key: best.scores[key] - alone.scores[key] for key in keys if best and alone and key in alone.scores}
+    ours, theirs = (row.scores if row else {} for row in (best, alone))
+    gains = {key: ours[key] - theirs[key] for key in keys if key in ours and key in theirs}
     widest = max(map(abs, gains.values()), default=0.0) or 1.0
     return {
         "metric": metric_name(keys[0].partition("/")[0]),
