@@ -1,4 +1,4 @@
-"""Pictures inside a page: uint8 tensors as data URIs."""
+"""Pictures from uint8 tensors: as data URIs inside a page, and as files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pupil.errors import UsageError
 
 if TYPE_CHECKING:
+    from PIL import Image
     from torch import Tensor
 
 WIDEST = 480
@@ -41,7 +42,7 @@ def data_uri(picture: Tensor, widest: int = WIDEST) -> str:
             f"expected a picture (3, H, W) of uint8, got {tuple(picture.shape)} of {picture.dtype}: "
             "draw it with the task"
         )
-    image = Image.fromarray(picture.permute(1, 2, 0).contiguous().cpu().numpy())
+    image = _image(picture)
     if image.width > widest:
         image = image.resize((widest, max(1, round(image.height * widest / image.width))), Image.Resampling.BOX)
     file = io.BytesIO()
@@ -51,9 +52,7 @@ def data_uri(picture: Tensor, widest: int = WIDEST) -> str:
 
 def save_picture(path: Path, picture: Tensor) -> None:
     """Write a picture (3, H, W) of uint8 as a PNG."""
-    from PIL import Image
-
-    Image.fromarray(picture.permute(1, 2, 0).contiguous().cpu().numpy()).save(path)
+    _image(picture).save(path)
 
 
 def save_mask(path: Path, ids: Tensor, colours: Sequence[Sequence[int]]) -> None:
@@ -70,3 +69,9 @@ def save_mask(path: Path, ids: Tensor, colours: Sequence[Sequence[int]]) -> None
     mask = Image.fromarray(ids.to(torch.uint8).cpu().numpy())
     mask.putpalette([part for colour in colours for part in colour])
     mask.save(path)
+
+
+def _image(picture: Tensor) -> Image.Image:
+    from PIL import Image
+
+    return Image.fromarray(picture.permute(1, 2, 0).contiguous().cpu().numpy())
