@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from pupil.data.batches import Batches
 from pupil.data.views import Source, Views
 from pupil.distiller import Distiller
-from pupil.engine.balance import balance, ratios, set_ratios, unmeasured
+from pupil.engine.balance import balance, ratios, set_ratios
 from pupil.engine.checkpoint import load_checkpoint, random_states, save_checkpoint, set_random_states
 from pupil.engine.monitor import Monitor
 from pupil.engine.optimization import check_optimizers, make_optimizer, set_learning_rate
@@ -124,7 +124,7 @@ class Trainer:
                 monitor.update(self._learn(image, target, sample), self.step)
                 self.step += 1
                 progress.step()
-                if unmeasured(self.distiller, self.step / steps) and self.step < steps:
+                if self.step < steps:
                     self._balance()
                 if self.step % every == 0 or self.step in stops:
                     terms = monitor.read()
@@ -178,10 +178,8 @@ class Trainer:
 
     def _balance(self) -> None:
         """Measure the shares that begin to act now, on the batches that come next."""
-        if not unmeasured(self.distiller, self.step / self.options.steps):
-            return
-        balance(self.distiller, self._trial_batches(self.step), progress=self.step / self.options.steps)
-        self.run.update(weights=ratios(self.distiller))
+        if balance(self.distiller, self._trial_batches(self.step), progress=self.step / self.options.steps):
+            self.run.update(weights=ratios(self.distiller))
 
     def _validate(self, progress: ProgressLines) -> None:
         self.scores = {name: float(value) for name, value in self.evaluate().items()}
