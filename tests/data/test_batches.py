@@ -75,12 +75,6 @@ def test_views_are_63_bits_of_seed() -> None:
     assert all(type(view) is int for view in views)
 
 
-def test_without_shuffling_each_epoch_runs_in_order_and_its_views_still_differ() -> None:
-    seen = items(Batches(3, 2, steps=3, seed=0, shuffle=False))
-    assert [index for index, _ in seen] == [0, 1, 2, 0, 1, 2]
-    assert len({view for _, view in seen}) == 6
-
-
 def test_iterating_twice_gives_the_same() -> None:
     batches = Batches(7, 3, steps=9, seed=5)
     assert list(batches) == list(batches)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torchvision import tv_tensors
 
-from pupil.data.transforms import evaluation_transform, training_transform
+from pupil.data.transforms import training_transform
 from pupil.errors import UsageError
 
 sides = st.integers(8, 70)
@@ -132,23 +132,9 @@ def test_draws_follow_torchs_seed_and_cover_the_range() -> None:
     assert len({tuple(drawn(seed).flatten().tolist()) for seed in range(10)}) == 10
 
 
-@pytest.mark.parametrize(("size", "expected"), [(None, (30, 40)), (15, (15, 20)), ((12, 12), (12, 12))])
-def test_evaluation_resizes_the_image_and_never_the_labels(
-    size: int | tuple[int, int] | None, expected: tuple[int, int]
-) -> None:
-    image, mask = scene(30, 40)
-    seen, labels = evaluation_transform(size)(image, mask)
-    assert seen.shape == (3, *expected)
-    assert seen.dtype == torch.float32
-    assert seen.max() <= 1
-    assert torch.equal(labels, mask)
-    assert labels.dtype == torch.int64
-
-
-def test_transforms_can_be_sent_to_a_spawned_worker() -> None:
-    for transform in (training_transform(8), evaluation_transform(8)):
-        again = pickle.loads(pickle.dumps(transform))
-        assert again(*scene(9, 9))[0].shape == (3, 8, 8)
+def test_the_transform_can_be_sent_to_a_spawned_worker() -> None:
+    again = pickle.loads(pickle.dumps(training_transform(8)))
+    assert again(*scene(9, 9))[0].shape == (3, 8, 8)
 
 
 @pytest.mark.parametrize(
@@ -165,8 +151,3 @@ def test_transforms_can_be_sent_to_a_spawned_worker() -> None:
 def test_wrong_arguments_are_refused(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         training_transform(**{"size": 8} | arguments)
-
-
-def test_a_wrong_evaluation_size_is_refused() -> None:
-    with pytest.raises(UsageError, match="at least 1 pixel"):
-        evaluation_transform(0)

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Subset
 from torchvision import tv_tensors
 
 from pupil.data.batches import Batches, in_order
-from pupil.data.transforms import evaluation_transform, training_transform
+from pupil.data.transforms import training_transform
 from pupil.data.views import ItemError, Views, as_image, as_target, collate
 from pupil.errors import UsageError
 
@@ -189,7 +189,7 @@ def test_wraps_subsets_and_keeps_targets_that_are_no_masks() -> None:
     ids=lambda image: f"{type(image).__name__} {getattr(image, 'shape', getattr(image, 'mode', None))}",
 )
 def test_any_form_of_image_ends_as_rgb_from_0_to_1(image: object) -> None:
-    seen, _, _ = Views([(image, np.zeros((4, 5), np.uint8))], evaluation_transform())[0, 0]
+    seen, _, _ = Views([(image, np.zeros((4, 5), np.uint8))])[0, 0]
     assert seen.shape == (3, 4, 5)
     assert seen.dtype == torch.float32
     assert torch.allclose(seen, torch.tensor(0.2), atol=1e-6)
@@ -239,7 +239,7 @@ def test_collate_stacks_equal_sizes_and_lists_others() -> None:
     image, mask, sample = collate([views[0, 5], views[2, 6]])
     assert [tuple(each.shape) for each in image] == [(3, 20, 24), (3, 8, 8)]
     assert [tuple(each.shape) for each in mask] == [(20, 24), (8, 8)]
-    resized = Views(views.dataset, evaluation_transform((8, 8)))
+    resized = Views(views.dataset, lambda image, mask: (image[:, :8, :8], mask))
     image, mask, _ = collate([resized[0, 5], resized[2, 6]])
     assert image.shape == (2, 3, 8, 8)
     assert isinstance(mask, list)

@@ -32,7 +32,6 @@ class Batches(Sampler[list[Item]]):
         first: the batch to begin with, where a run is continued.
         rank: which process this is.
         world: how many processes share a batch; each takes an equal slice of it.
-        shuffle: whether the epochs are permuted; without, each runs in the order of the data set.
 
     Raises:
         UsageError: there are no items, or the batch cannot be shared equally among the processes.
@@ -56,7 +55,6 @@ class Batches(Sampler[list[Item]]):
         first: int = 0,
         rank: int = 0,
         world: int = 1,
-        shuffle: bool = True,
     ) -> None:
         _check(count, batch_size, rank, world)
         if steps < 0 or first < 0:
@@ -64,7 +62,7 @@ class Batches(Sampler[list[Item]]):
         if seed < 0:
             raise UsageError(f"expected a seed of at least 0, got {seed}")
         self.count, self.batch_size, self.steps, self.seed = count, batch_size, steps, seed
-        self.first, self.rank, self.world, self.shuffle = first, rank, world, shuffle
+        self.first, self.rank, self.world = first, rank, world
 
     def __len__(self) -> int:
         """The number of batches that remain."""
@@ -88,7 +86,7 @@ class Batches(Sampler[list[Item]]):
         """The order of the items in one epoch, and the view of each in that order."""
         random = np.random.Generator(np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=(epoch,))))
         views = random.integers(0, np.iinfo(np.int64).max, self.count, endpoint=True)
-        return (random.permutation(self.count) if self.shuffle else np.arange(self.count)), views
+        return random.permutation(self.count), views
 
 
 def in_order(count: int, batch_size: int, *, rank: int = 0, world: int = 1) -> list[list[Item]]:

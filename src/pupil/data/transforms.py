@@ -1,4 +1,4 @@
-"""Transforms of an image together with its mask of class ids, for training and for evaluation.
+"""The transform of an image together with its mask of class ids, for training.
 
 Randomness comes from torch's global generator, which `Views` seeds for each view.
 """
@@ -66,32 +66,6 @@ def training_transform(
     return partial(
         _train, size=_pair(size), scale=scale, base=base, flip=flip, colour=colour, ignore_index=ignore_index
     )
-
-
-def evaluation_transform(size: int | tuple[int, int] | None = None) -> Transform:
-    """The image resized, the labels left at their own resolution, where predictions are counted.
-
-    Args:
-        size: height and width; one number for the short side, keeping the aspect ratio; None to keep the image's size.
-
-    Shape:
-        - image: (3, H, W), any type; returned as float32 in [0, 1].
-        - mask: (H, W), integers; returned as int64.
-
-    Raises:
-        UsageError: a size below 1.
-    """
-    if size is not None:
-        _pair(size)
-    return partial(_evaluate, size=size)
-
-
-def _evaluate(image: Any, mask: Any, *, size: int | tuple[int, int] | None) -> tuple[Any, Any]:
-    from torchvision.transforms.v2 import functional
-
-    if size is not None:
-        image = functional.resize(image, [size] if isinstance(size, int) else list(size), antialias=True)
-    return functional.to_dtype(image, torch.float32, scale=True), mask.long()
 
 
 def _train(

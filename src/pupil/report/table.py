@@ -38,7 +38,6 @@ class Table:
     def __init__(self, summaries: Sequence[Summary]) -> None:
         self.rows: list[Row] = aggregate(summaries)
         self.best = best(self.rows)
-        self.task: str = summaries[0]["task"]
         self.metric = metric_name(summaries[0]["metric"])
         self.seeds = sorted({seed for row in self.rows if row.role == "student" for seed in row.values})
 
