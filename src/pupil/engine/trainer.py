@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from pupil.data.batches import Batches
+from pupil.data.transforms import Transform
 from pupil.data.views import Source, Views
 from pupil.distiller import Distiller
 from pupil.engine.balance import balance, ratios, set_ratios
@@ -32,7 +33,6 @@ from pupil.run import Run
 TRIAL_BATCHES = 8
 
 Evaluate = Callable[[], Mapping[str, float]]
-Transform = Callable[[Any, Any], tuple[Any, Any]]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from pupil.run import Run
 if TYPE_CHECKING:
     from torch import nn
 
+    from pupil.data.transforms import Transform
     from pupil.data.views import Source
     from pupil.engine.trainer import Outcome
     from pupil.tasks.task import Task
@@ -44,7 +45,7 @@ class Material:
     task: Task
     train: Source
     val: Source
-    transform: Callable[[Any, Any], tuple[Any, Any]] | None
+    transform: Transform | None
     record: Mapping[str, Any]
 
 
