@@ -11,7 +11,7 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
-from side_by_side import machine, report, side_by_side
+from side_by_side import forward_and_backward, machine, report, side_by_side
 from torch import Tensor
 
 from pupil.losses import icsd_loss
@@ -40,13 +40,6 @@ def icsd_by_loop(student: Tensor, teacher: Tensor) -> Tensor:
     return (ours - theirs).square().mean() / len(student)
 
 
-def step(loss: Callable[[Tensor, Tensor], Tensor], student: Tensor, teacher: Tensor) -> Tensor:
-    student.grad = None
-    value = loss(student, teacher)
-    value.backward()
-    return value.detach()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9, help="how often both are timed")
@@ -58,7 +51,7 @@ def main() -> None:
         torch.manual_seed(0)
         student, teacher = 3 * torch.randn(2, *shape)
         student.requires_grad_()
-        loop, products = (partial(step, loss, student, teacher) for loss in (icsd_by_loop, by_products))
+        loop, products = (partial(forward_and_backward, loss, student, teacher) for loss in (icsd_by_loop, by_products))
         torch.testing.assert_close(loop(), products(), rtol=1e-3, atol=0)
         title = f"icsd, {shape[1]} classes, {shape[2]} x {shape[3]}"
         report(title, side_by_side(loop, products, rounds), at_least)

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 from peak_memory import peak_memory
-from side_by_side import machine, report, side_by_side
+from side_by_side import forward_and_backward, machine, report, side_by_side
 from torch import Tensor
 
 from pupil.losses import pairwise_loss
@@ -43,14 +43,7 @@ def prepare(loss: str, size: tuple[int, int]) -> Callable[[], Tensor]:
 def _step_on(loss: str, size: tuple[int, int]) -> Callable[[], Tensor]:
     torch.manual_seed(0)
     student, teacher = (torch.randn(1, channels, *size) for channels in CHANNELS)
-    return partial(step, LOSSES[loss], student.requires_grad_(), teacher)
-
-
-def step(loss: Callable[[Tensor, Tensor], Tensor], student: Tensor, teacher: Tensor) -> Tensor:
-    student.grad = None
-    value = loss(student, teacher)
-    value.backward()
-    return value.detach()
+    return partial(forward_and_backward, LOSSES[loss], student.requires_grad_(), teacher)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
 LONGEST = 120.0
 
@@ -27,6 +28,14 @@ def side_by_side(
     whole_round = _seconds(first) + _seconds(second)
     affordable = max(3, int(LONGEST / whole_round))
     return [(_seconds(first), _seconds(second)) for _ in range(min(rounds, affordable))]
+
+
+def forward_and_backward(loss: Callable[[Tensor, Tensor], Tensor], student: Tensor, teacher: Tensor) -> Tensor:
+    """The loss, once its gradient at the student has been computed."""
+    student.grad = None
+    value = loss(student, teacher)
+    value.backward()
+    return value.detach()
 
 
 def report(title: str, rounds: list[tuple[float, float]], at_least: float) -> bool:
