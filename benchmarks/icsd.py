@@ -6,7 +6,6 @@ The loop is the form of the released code: one divergence for each pair i <= j a
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from functools import partial
 
 import torch
