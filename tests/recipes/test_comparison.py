@@ -51,6 +51,15 @@ class Trainer:
         return run
 
 
+def counted(options: Segmentation) -> Run:
+    """Trains as above, and leaves behind how many threads it had."""
+    run = Trainer()(options)
+    (run.folder / "threads").write_text(str(torch.get_num_threads()))
+    # The next training in this process finds another number than it should have.
+    torch.set_num_threads(3)
+    return run
+
+
 def compared(out: Path, train: Trainer, seeds: tuple[int, ...] = (7, 8), **changes: object) -> list[dict[str, object]]:
     student = Segmentation(steps=100, **changes)  # type: ignore[arg-type]
     rows = compare(
@@ -91,6 +100,21 @@ def test_students_differ_in_method_seed_and_seconds_alone(tmp_path: Path) -> Non
     assert [(each.method, each.steps, each.teacher) for each in seconds] == [
         ("none", 200, str(tmp_path / "out" / "teacher"))
     ] * 2
+
+
+@pytest.mark.slow
+def test_students_that_train_side_by_side_have_a_thread_each(tmp_path: Path) -> None:
+    rows = compare(
+        tmp_path,
+        teacher=Segmentation(),
+        student=Segmentation(),
+        methods=METHODS,
+        seeds=(7, 8),
+        train=counted,
+        processes=2,
+    )
+    assert [summary["method"] for summary, _ in rows] == ["none", *METHODS, *METHODS]
+    assert [(run.folder / "threads").read_text() for _, run in rows[1:]] == ["1"] * 4
 
 
 def test_runs_that_are_there_are_kept(tmp_path: Path) -> None:

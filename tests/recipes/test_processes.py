@@ -34,10 +34,9 @@ def test_here_an_error_is_raised_at_once() -> None:
 
 
 @pytest.mark.slow
-def test_others_have_one_thread_each_and_hand_their_errors_back(capfd: pytest.CaptureFixture[str]) -> None:
+def test_others_print_nothing_and_hand_their_errors_back(capfd: pytest.CaptureFixture[str]) -> None:
     with executor(2) as pool:
         assert pool.submit(os.getpid).result() != os.getpid()
-        assert pool.submit(torch.get_num_threads).result() == 1
         pool.submit(print, "a line of a training").result()
         with pytest.raises(ValueError, match="the reason"):
             pool.submit(failing, "the reason").result()
