@@ -56,6 +56,7 @@ def compare(
     out = Path(out)
     total = 1 + len(seeds) * (len(methods) + (equal_seconds is not None))
     jobs: dict[tuple[str, int], Future[str]] = {}
+    print(f"training {total} networks below {out}, the teacher first; one line for each that has ended", flush=True)
     pool = executor(processes)
 
     def start(label: str, options: Segmentation, folder: Path) -> None:
@@ -141,9 +142,9 @@ def write_comparison(
 
 def _kept_or_trained(options: Segmentation, train: Train, threads: int | None) -> str:
     """The folder of a finished run with these options: the one that is there, the rest of a cut one, or a new one."""
-    import torch
-
     if threads is not None:
+        import torch
+
         torch.set_num_threads(threads)
     folder = Path(str(options.out))
     if (folder / "run.json").is_file():
