@@ -108,3 +108,10 @@ def test_mistakes_are_refused():
         csd_loss(*stages(3), *stages(3, side=4))
     with pytest.raises(UsageError, match="temperature"):
         CSDLoss(temperature=0.0)
+
+
+def test_one_tensor_is_not_a_sequence_of_stages():
+    [feature] = stages(3)
+    for pair in [(feature, feature), ([feature, feature], feature)]:
+        with pytest.raises(UsageError, match=r"a sequence of stages' features, got one tensor: pass \[feature1"):
+            psd_loss(*pair)

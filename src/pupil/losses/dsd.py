@@ -41,7 +41,8 @@ def psd_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
         student: M x (N, C, H, W); teacher: M x (N, C', H, W); returns a scalar.
 
     Raises:
-        UsageError: for fewer than two stages, different numbers of stages, or maps on different grids.
+        UsageError: for one tensor in place of the stages, fewer than two stages, different numbers of stages, or maps
+            on different grids.
 
     Reference:
         Y. Feng et al., "Double Similarity Distillation for Semantic Image Segmentation", TIP 2021. The authors released
@@ -53,6 +54,10 @@ def psd_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
         >>> psd_loss([3 * stage for stage in stages], stages) < 1e-6
         tensor(True)
     """
+    for stages in (student, teacher):
+        # Stacked stages have five axes; with four, the images would pass for stages.
+        if getattr(stages, "ndim", 5) < 5:
+            raise UsageError("expected a sequence of stages' features, got one tensor: pass [feature1, feature2, ...]")
     if len(student) < 2 or len(student) != len(teacher):
         raise UsageError(
             f"expected two stages or more of both networks, got {len(student)} and {len(teacher)}: "
