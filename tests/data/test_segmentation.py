@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from data.miniature import write_split
+from pupil.data.palette import distinct_colours
 from pupil.data.segmentation import CheckedData, checked_data, is_code, segmentation_data, validation_data
 from pupil.data.views import Views
 from pupil.errors import UsageError
@@ -106,9 +107,9 @@ def test_validation_data_need_no_training_split(tmp_path: Path, code: SimpleName
 
 
 def test_masks_of_the_readers_own_are_checked_when_they_are_read() -> None:
-    data = checked_data(Stripes(mask=torch.full((6, 8), 255)), "Python")
+    data = checked_data(Stripes(mask=torch.full((6, 8), 255)))
     assert isinstance(data, CheckedData)
-    assert checked_data(data, "Python") is data
+    assert checked_data(data) is data
     assert (data[0][1] == 255).all()
     for mask, message in [
         (np.full((6, 8), 2, np.uint8), r"label ids from 0 to 1 or the ignored 255 in item 1 of Stripes, got 2: name"),
@@ -117,19 +118,28 @@ def test_masks_of_the_readers_own_are_checked_when_they_are_read() -> None:
         (None, r"item 1 of Stripes, got \(\)|got int"),
     ]:
         with pytest.raises(UsageError, match=message):
-            checked_data(Stripes(mask=3 if mask is None else mask), "Python")[1]
+            checked_data(Stripes(mask=3 if mask is None else mask))[1]
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"colours": None}, r"expected the data sets of Python to have \.colours: set it on Bare"),
-        ({"colours": ((1, 1, 1),)}, r"expected a colour for each of 2 classes of Python, got 1: set \.colours"),
-        ({"__len__": lambda self: 0}, r"expected at least one image in the data sets of Python, got an empty one"),
+        ({"classes": None}, r"expected your data sets to have \.classes, got none: set it on Bare"),
+        ({"colours": ((1, 1, 1),)}, r"expected a colour for each of your 2 classes, got 1: set \.colours on Bare"),
+        ({"__len__": lambda self: 0}, r"expected at least one image in your data sets, got an empty Bare: check"),
     ],
 )
 def test_a_data_set_has_to_say_what_its_ids_mean(changes: dict[str, Any], message: str) -> None:
     members = {**MEANING, "__len__": lambda self: 1, **changes}
     bare = type("Bare", (), {name: value for name, value in members.items() if value is not None})
     with pytest.raises(UsageError, match=message):
-        checked_data(bare(), "Python")
+        checked_data(bare())
+
+
+def test_colours_and_the_ignored_id_of_the_readers_own_have_defaults() -> None:
+    members = {"classes": MEANING["classes"], "__len__": lambda self: 1}
+    data = checked_data(type("Bare", (), members)())
+    assert tuple(data.colours) == distinct_colours(2)
+    assert data.ignore_index == 255
+    own = checked_data(type("Own", (), {**members, "colours": ((1, 2, 3), (4, 5, 6)), "ignore_index": 0})())
+    assert (own.colours, own.ignore_index) == (((1, 2, 3), (4, 5, 6)), 0)

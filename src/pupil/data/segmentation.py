@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from pupil.data.classes import listed
 from pupil.data.folder import SegmentationFolder
 from pupil.data.labelled import LabelledImages
+from pupil.data.palette import distinct_colours
 from pupil.data.street import StreetScenes
 from pupil.data.views import as_image, as_target
 from pupil.errors import UsageError
@@ -17,24 +18,29 @@ from pupil.imports import import_function
 
 DRAWN = "drawn"
 PYTHON = "python"  # what a run remembers of data sets that came from Python
+IGNORE_INDEX = 255  # where a data set does not say
 SCENES = (1200, 200)
 
 
-class SegmentationData(Protocol):
-    """A map-style data set of (image, mask) that knows what its ids mean."""
+class NamedClasses(Protocol):
+    """A map-style data set of (image, mask) that names its classes: all that the reader's own has to bring."""
 
     @property
     def classes(self) -> Sequence[str]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Any: ...
+
+
+class SegmentationData(NamedClasses, Protocol):
+    """The same, which also knows each class's colour and the id of pixels without a label."""
 
     @property
     def colours(self) -> Sequence[Sequence[int]]: ...
 
     @property
     def ignore_index(self) -> int: ...
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int, /) -> Any: ...
 
 
 def segmentation_data(
@@ -124,26 +130,31 @@ def validation_data(
     return val
 
 
-def checked_data(dataset: Any, where: str) -> SegmentationData:
+def checked_data(dataset: Any) -> SegmentationData:
     """A data set of the reader's own, once it is known to say what its ids mean; each item is checked when read."""
     if isinstance(dataset, LabelledImages | StreetScenes | CheckedData):
         return dataset
-    for name in ("classes", "colours", "ignore_index"):
-        if not hasattr(dataset, name):
-            raise UsageError(f"expected the data sets of {where} to have .{name}: set it on {type(dataset).__name__}")
-    classes, colours = len(dataset.classes), len(dataset.colours)
-    if classes != colours:
-        raise UsageError(f"expected a colour for each of {classes} classes of {where}, got {colours}: set .colours")
+    kind = type(dataset).__name__
+    if not hasattr(dataset, "classes"):
+        raise UsageError(f"expected your data sets to have .classes, got none: set it on {kind}")
     if not len(dataset):
-        raise UsageError(f"expected at least one image in the data sets of {where}, got an empty one")
-    return CheckedData(dataset)
+        raise UsageError(f"expected at least one image in your data sets, got an empty {kind}: check what it reads")
+    checked = CheckedData(dataset)
+    classes, colours = len(checked.classes), len(checked.colours)
+    if classes != colours:
+        raise UsageError(
+            f"expected a colour for each of your {classes} classes, got {colours}: set .colours on {kind}, or leave it "
+            "out"
+        )
+    return checked
 
 
 class CheckedData:
     """A data set of the reader's own whose masks are compared with its images and its classes when they are read.
 
     Args:
-        dataset: map-style, of (image, mask), with `classes`, `colours` and `ignore_index`.
+        dataset: map-style, of (image, mask), with `classes`. Its `colours` are distinct ones, and its `ignore_index`
+            is 255, where it does not say.
 
     Raises:
         UsageError: on access to an item whose mask has another size than its image, or ids that are no class.
@@ -151,7 +162,11 @@ class CheckedData:
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
-        self.classes, self.colours, self.ignore_index = dataset.classes, dataset.colours, dataset.ignore_index
+        self.classes: Sequence[str] = dataset.classes
+        colours: Sequence[Sequence[int]] | None = getattr(dataset, "colours", None)
+        self.colours = distinct_colours(len(self.classes)) if colours is None else colours
+        ignore_index: int | None = getattr(dataset, "ignore_index", None)
+        self.ignore_index = IGNORE_INDEX if ignore_index is None else ignore_index
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -181,7 +196,7 @@ def _from_code(spec: str) -> tuple[SegmentationData, SegmentationData]:
     pair = import_function(spec)()
     if not (isinstance(pair, tuple | list) and len(pair) == 2):
         raise UsageError(f"expected {spec!r} to return two data sets (train, val), got {type(pair).__name__}")
-    train, val = (checked_data(dataset, spec) for dataset in pair)
+    train, val = (checked_data(dataset) for dataset in pair)
     return train, val
 
 

@@ -11,16 +11,14 @@ from pupil.recipes.training import SMOKE_IMAGES, Material, claimed, smaller, tra
 from pupil.run import Run
 
 if TYPE_CHECKING:
-    from pupil.data.segmentation import SegmentationData
+    from pupil.data.segmentation import NamedClasses
     from pupil.data.views import Source
     from pupil.tasks.segmentation import SegmentationTask
 
 NAME = "segmentation"
 
 
-def segmentation(
-    options: Segmentation | None = None, datasets: tuple[SegmentationData, SegmentationData] | None = None
-) -> Run:
+def segmentation(options: Segmentation | None = None, datasets: tuple[NamedClasses, NamedClasses] | None = None) -> Run:
     """Train a segmentation network, alone or from a teacher.
 
     Command: `pupil train segmentation --data DIR --student pupil:small --teacher runs/big --method aicsd`
@@ -30,8 +28,8 @@ def segmentation(
 
     Args:
         options: see :class:`pupil.recipes.options.Segmentation`.
-        datasets: training and validation data from Python instead of `options.data`; each has `classes`,
-            `colours` and `ignore_index`.
+        datasets: training and validation data from Python instead of `options.data`; each has `classes`, and may
+            have `colours` and `ignore_index` (255).
     """
     from pupil.methods import method_name
 
@@ -41,7 +39,7 @@ def segmentation(
     return train(prepare(options, datasets), options)
 
 
-def prepare(options: Segmentation, datasets: tuple[SegmentationData, SegmentationData] | None = None) -> Material:
+def prepare(options: Segmentation, datasets: tuple[NamedClasses, NamedClasses] | None = None) -> Material:
     """The task, the data and the transform that the options name."""
     from torch.utils.data import Subset
 
@@ -63,7 +61,7 @@ def prepare(options: Segmentation, datasets: tuple[SegmentationData, Segmentatio
             label_noise=options.label_noise,
             seed=options.seed,
         )
-    data, val = (checked_data(each, name) for each in datasets)
+    data, val = (checked_data(each) for each in datasets)
     if list(val.classes) != list(data.classes):
         raise UsageError(
             f"expected the classes {listed(data.classes)} in the validation data too, got {listed(val.classes)}: "
