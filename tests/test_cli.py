@@ -146,7 +146,7 @@ MISTAKES = [
     (["--method", "kd", "--set", "temperature=hot"], "expected float for 'temperature', got 'hot'"),
     (["--method", "none", "--set", "weight=1"], "expected no options for method 'none'"),
     (["--method", "hint", "--teacher", "TEACHER", "--set", "layer=stag1"], "layer 'stag1': did you mean stage1"),
-    (["--method", "kd", "--teacher", "TEACHER", "--classes", "a,b,c"], "got 'class 0' for 'a'"),
+    (["--method", "kd", "--teacher", "TEACHER", "--classes", "class 0,class 2,class 1"], "got 'class 1' for 'class 2'"),
     (["--method", "kd", "--teacher", "TEACHER", "--classes", "a,b,c,d"], "the data's 4 classes, got 3"),
     (["--set", "share"], "expected NAME=VALUE after --set"),
     (["--resume"], "expected a run to go on with in 'out', got none: leave out --resume"),
@@ -216,6 +216,18 @@ def test_a_loss_that_is_not_finite_names_term_and_step() -> None:
     line = refused(train("--size", "32x48", "--out", "out", "--learning-rate", "1e30", "--clip", "0", "--warmup", "0"))
     assert "expected finite losses, got NaN or infinity in term 'task' at step " in line
     assert not Path("out").exists()
+
+
+def test_a_replacement_that_fails_leaves_the_old_run() -> None:
+    words = ["--size", "32x48", "--out", "out"]
+    assert train(*words).code == 0
+    before = snapshot(Path())
+    line = refused(train(*words, "--overwrite", "--learning-rate", "1e30", "--clip", "0", "--warmup", "0"))
+    assert "expected finite losses" in line
+    assert snapshot(Path()) == before
+    assert train(*words, "--overwrite", "--seed", "1").code == 0
+    assert [path.name for path in Path().iterdir()] == ["out"]
+    assert snapshot(Path()) != before
 
 
 def test_an_existing_run_is_neither_replaced_nor_resumed_unasked(data: Path, teacher: Path) -> None:

@@ -25,7 +25,7 @@ COMMON = Segmentation(ignore_index=11, size="96x128", scale="0.75:1.5", batch_si
 SCALES = {
     "small": (
         replace(COMMON, student="pupil:base", steps=1000, evaluations=4, dice=1.0),
-        replace(COMMON, student="pupil:tiny", steps=600, evaluations=4),
+        replace(COMMON, student="pupil:tiny", steps=1500, batch_size=8, evaluations=5),
     ),
     "full": (
         replace(COMMON, student="pupil:large", size="360x480", steps=20000, evaluations=10, workers=8, dice=1.0),

@@ -62,6 +62,11 @@ class Tapped(nn.Module):
                 raise UsageError(f"cannot tap layer {recorder.layer!r}: {problem}")
         return replace(shown, features={**shown.features, **_features(store)})
 
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the tapped layers."""
+        return tuple(recorder.layer for recorder in self._recorders)
+
     def release(self) -> nn.Module:
         """Take the taps off and give the model back as it came."""
         for handle in self._handles:

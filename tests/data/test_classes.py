@@ -79,9 +79,15 @@ def test_a_malformed_file_is_refused_in_one_line(tmp_path: Path, text: str, mess
 
 
 def test_names_count_up_to_the_largest_id(tmp_path: Path) -> None:
-    masks = [save(tmp_path / "a.png", [[0, 2], [255, 255]]), save(tmp_path / "b.png", [[255, 5]])]
-    assert names_from_masks(masks, 255) == tuple(f"class {index}" for index in range(6))
-    assert names_from_masks(masks[:1], 2) == tuple(f"class {index}" for index in range(256))
+    masks = [save(tmp_path / "a.png", [[0, 2], [255, 255]]), save(tmp_path / "b.png", [[255, 1]])]
+    assert names_from_masks(masks, 255) == ("class 0", "class 1", "class 2")
+    assert names_from_masks([save(tmp_path / "c.png", [[0, 1, 2, 3]])], 2) == tuple(f"class {k}" for k in range(4))
+
+
+def test_ids_that_are_left_out_point_at_a_forgotten_ignored_id(tmp_path: Path) -> None:
+    masks = [save(tmp_path / "a.png", [[0, 1, 2, 3, 9]])]
+    with pytest.raises(UsageError, match=r"got none with 4, 5, 6, \.\.\.: pass --ignore-index 9 if that means"):
+        names_from_masks(masks, 255)
 
 
 @pytest.mark.parametrize(("ids", "found"), [([[255, 255]], "no class"), ([[0, 255]], "only class 0")])

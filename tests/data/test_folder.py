@@ -55,7 +55,7 @@ def test_a_split_alone_decides_for_itself(tmp_path: Path) -> None:
 
 def test_few_labels_do_not_change_the_classes(tmp_path: Path) -> None:
     split = write_split(tmp_path, count=6, classes=2)
-    save(split / "masks" / "003.png", np.full((6, 8), 3, np.uint8))
+    save(split / "masks" / "003.png", np.repeat(np.array([[2, 3]], np.uint8), 24).reshape(6, 8))
     for seed in range(6):
         assert len(SegmentationFolder(tmp_path, "train", labels=1, seed=seed).classes) == 4
 

@@ -16,6 +16,7 @@ from pupil.engine.checkpoint import load_checkpoint
 from pupil.engine.evaluation import evaluate
 from pupil.engine.monitor import Monitor
 from pupil.engine.options import Training
+from pupil.engine.progress import ProgressLines
 from pupil.engine.trainer import Outcome, Trainer
 from pupil.errors import UsageError
 from pupil.lesson import features, outputs
@@ -137,7 +138,7 @@ def test_scores_are_printed_in_points(tmp_path: Path, capsys: pytest.CaptureFixt
     ours.evaluate = lambda: {"miou": 0.0886}
     ours.fit()
     lines = [line for line in capsys.readouterr().out.splitlines() if "mIoU" in line]
-    assert [line.endswith("mIoU 8.9") for line in lines] == [True] * 4
+    assert [line.endswith("mIoU 8.9") for line in lines] == [True] * 2
     assert lines[0] == "training  step 2/4  mIoU 8.9"
 
 
@@ -285,7 +286,7 @@ def test_the_first_term_that_is_not_finite_is_named_with_its_step(tmp_path: Path
 def test_a_step_reads_nothing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip: float | None) -> None:
     # AdamW counts its steps in tensors on the CPU, which it may read without waiting for a device; SGD has none.
     ours = trainer(tmp_path / "run", lambda student: taught(student, 0.5), optimizer="sgd", clip=clip)
-    ours._balance()
+    ours._balance(ProgressLines("training", 1))
     monitor, batches = Monitor(), iter(list(ours._batches(first=0)))
     monitor.update(ours._learn(*next(batches)), 0)
     read: list[str] = []
@@ -308,7 +309,7 @@ def test_a_step_reads_nothing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("settings", [{}, {"optimizer": "sgd"}, {"precision": "bf16"}])
 def test_a_step_never_waits_for_the_device(tmp_path: Path, settings: dict[str, Any]) -> None:
     ours = trainer(tmp_path / "run", lambda student: taught(student, 0.5), device="auto", **settings)
-    ours._balance()
+    ours._balance(ProgressLines("training", 1))
     monitor, batches = Monitor(), iter(list(ours._batches(first=0)))
     monitor.update(ours._learn(*next(batches)), 0)
     torch.cuda.set_sync_debug_mode("error")

@@ -63,6 +63,8 @@ def test_a_teacher_has_to_know_the_classes_in_their_order(teacher: Path) -> None
     options = Segmentation(teacher=str(teacher))
     assert load_teacher(Segmentation(), SegmentationTask(["a", "b"])) is None
     assert load_teacher(options, SegmentationTask(["class 0", "class 1", "class 2"])) is not None
+    # Its classes are numbered only: they may have been named since.
+    assert load_teacher(options, SegmentationTask(["road", "sky", "tree"])) is not None
     with pytest.raises(UsageError, match=r"expected a teacher of the data's 2 classes, got 3 in "):
         load_teacher(options, SegmentationTask(["class 0", "class 1"]))
     with pytest.raises(UsageError, match=r"got 'class 1' for 'class 2' in .*: name the same classes in the same order"):
@@ -146,6 +148,54 @@ def test_a_mistake_met_before_the_first_checkpoint_leaves_nothing_and_after_it_e
         ended = pupil(*words(miniature, "run"))
         assert (ended.code, ended.err) == (2, "pupil: cannot read 000.png\n")
         assert Path("run").exists() == left
+
+
+def files(folder: str) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(Path(folder).rglob("*")) if path.is_file()}
+
+
+def test_a_replaced_run_stays_until_the_new_one_has_ended(miniature: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    again = [*words(miniature, "run"), "--overwrite"]
+    said = "the earlier run stays in run.replaced until --resume or --overwrite ends the new one"
+    assert pupil(*again).code == 0
+    old = files("run")
+    for at in (1, 3, 1):
+        with monkeypatch.context() as patched:
+            interrupted(patched, at)
+            ended = pupil(*again)
+        assert (ended.code, said in ended.out) == (130, at == 3)
+        if at == 1:
+            assert files("run") == old
+            assert not Path("run.replaced").exists()
+        else:
+            assert [each.read_bytes() for each in sorted(Path("run.replaced").rglob("*.*"))] == list(old.values())
+            assert Run("run").summary is None
+    with monkeypatch.context() as patched:
+        interrupted(patched, at=3)
+        pupil(*again)
+    for other in (["--teacher", "run.replaced", "--overwrite"], []):
+        assert pupil(*words(miniature, "run"), *other).code == 2
+        assert Path("run.replaced").is_dir()
+    assert pupil(*words(miniature, "run"), "--resume").code == 0
+    assert Run("run").summary
+    assert not Path("run.replaced").exists()
+
+
+def test_other_files_where_the_replaced_run_would_wait_are_kept(miniature: Path, workplace: Path) -> None:
+    Run.create("run", {})
+    Path("run.replaced").mkdir()
+    Path("run.replaced/thesis.tex").touch()
+    ended = pupil(*words(miniature, "run"), "--overwrite")
+    assert (ended.code, "got 'run.replaced' with files that are no run" in ended.err) == (2, True)
+    assert Path("run.replaced/thesis.tex").exists()
+
+
+@pytest.mark.parametrize("method", ["none", "label-smoothing", "kd"])
+def test_a_teacher_that_the_method_does_not_use_is_said(method: str, miniature: Path, teacher: Path) -> None:
+    ended = train("--data", miniature, "--size", "32x48", "--method", method, "--teacher", teacher, "--out", "run")
+    said = f"method {method} does not use the teacher {teacher}: choose another --method to learn from it\n"
+    assert ended.code == 0, ended.err
+    assert (said in ended.out) == (method != "kd")
 
 
 def test_a_run_of_the_readers_own_code_needs_trust(

@@ -45,7 +45,7 @@ def test_scores_are_points_and_times_are_not(capsys: pytest.CaptureFixture[str])
 def test_a_run_ends_beside_its_teacher_and_says_where_it_is(
     method: str, summary: Callable[..., dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = Run.create(tmp_path / "run", {})
+    run = Run.create(tmp_path / "run", {"model": {"spec": "pupil:tiny"}})
     run.finish(summary(method, 0, 0.612))
     print_summary(run)
     lines = capsys.readouterr().out.splitlines()
@@ -59,6 +59,15 @@ def test_a_run_ends_beside_its_teacher_and_says_where_it_is(
         f"use it  pupil predict {run.folder} IMAGES --out DIR",
     ]
     assert max(map(len, lines[:-2])) <= 80
+
+
+def test_a_network_of_the_readers_own_is_used_with_trust(
+    summary: Callable[..., dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Run.create(tmp_path / "run", {"model": {"spec": "mine.nets:build"}})
+    run.finish(summary("none", 0, 0.612))
+    print_summary(run)
+    assert capsys.readouterr().out.splitlines()[-1].endswith("IMAGES --out DIR --trust mine.nets:build")
 
 
 def test_methods_are_paragraphs(capsys: pytest.CaptureFixture[str]) -> None:

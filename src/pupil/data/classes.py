@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pupil.data.images import read_mask
 from pupil.data.palette import Colour, distinct_colours
 from pupil.errors import UsageError, unknown
@@ -94,10 +96,17 @@ def names_from_masks(masks: Sequence[Path], ignore_index: int) -> tuple[str, ...
     """Names `class 0`, `class 1`, ... up to the largest id in the masks, for data that has no names of its own.
 
     Raises:
-        UsageError: the masks hold no class, or only one.
+        UsageError: the masks hold no class, or only one, or leave ids out, as they do where an id that means
+            "unlabelled" was not named.
     """
     with ThreadPoolExecutor(4) as pool:  # decoding leaves the interpreter's lock
-        largest = max(pool.map(lambda path: _largest_id(path, ignore_index), masks), default=-1)
+        ids = set().union(*pool.map(_ids, masks)) - {ignore_index}
+    largest = max(ids, default=-1)
+    if absent := sorted(set(range(largest)) - ids - {ignore_index}):
+        raise UsageError(
+            f"expected the class ids 0 to {largest} in the masks of {masks[0].parent}, got none with {listed(absent)}: "
+            f"pass --ignore-index {largest} if that means unlabelled, or name all the classes with --classes"
+        )
     if largest < 1:
         found = "only class 0" if largest == 0 else "no class"
         raise UsageError(
@@ -113,10 +122,8 @@ def listed(values: Iterable[object], most: int = 3) -> str:
     return ", ".join(shown[:most]) + (", ..." if len(shown) > most else "")
 
 
-def _largest_id(path: Path, ignore_index: int) -> int:
-    ids = read_mask(path)
-    labelled = ids[ids != ignore_index]
-    return int(labelled.max()) if labelled.size else -1
+def _ids(path: Path) -> set[int]:
+    return set(np.unique(read_mask(path)).tolist())
 
 
 def _is_colour(colour: object) -> bool:

@@ -117,7 +117,7 @@ class Trainer:
         stops = {round(steps * part / self.options.evaluations) for part in range(1, self.options.evaluations + 1)}
         self.distiller.train()
         with ProgressLines(self.title, steps, done=self.step) as progress:
-            self._balance()
+            self._balance(progress)
             clock = time.perf_counter()
             for image, target, sample in self._batches(first=self.step):
                 rate = set_learning_rate(self.optimizer, self.step / steps, self.options)
@@ -125,12 +125,12 @@ class Trainer:
                 self.step += 1
                 progress.step()
                 if self.step < steps:
-                    self._balance()
+                    self._balance(progress)
                 if self.step % every == 0 or self.step in stops:
                     terms = monitor.read()
                     clock = self._count_time(clock)
                     self._log(rate, terms)
-                    progress.status(_line(self.step, steps, terms, self.scores, self.metric))
+                    progress.status(_line(self.step, steps, terms))
                 if self.step in stops:
                     self._validate(progress)
                     clock = time.perf_counter()
@@ -176,10 +176,13 @@ class Trainer:
         """Some of the batches that come next, to measure something before they are trained on."""
         return islice(self._batches(first, workers=0), TRIAL_BATCHES)
 
-    def _balance(self) -> None:
+    def _balance(self, progress: ProgressLines) -> None:
         """Measure the shares that begin to act now, on the batches that come next."""
-        if balance(self.distiller, self._trial_batches(self.step), progress=self.step / self.options.steps):
+        found = balance(self.distiller, self._trial_batches(self.step), progress=self.step / self.options.steps)
+        if found:
             self.run.update(weights=ratios(self.distiller))
+            weights = ", ".join(f"{name} {ratio:.3g}" for name, ratio in found.items())
+            progress.say(f"{self.title}  weights for a share of 1: {weights}")
 
     def _validate(self, progress: ProgressLines) -> None:
         self.scores = {name: float(value) for name, value in self.evaluate().items()}
@@ -243,6 +246,5 @@ def _accelerator(options: Training) -> Accelerator:
         raise UsageError(f"cannot train with --precision {options.precision} here: {error}") from None
 
 
-def _line(step: int, steps: int, terms: Mapping[str, float], scores: Mapping[str, float], metric: str) -> str:
-    parts = [f"step {step}/{steps}", *(f"{name} {value:.3f}" for name, value in terms.items())]
-    return "  ".join([*parts, *([score(metric, scores[metric])] if scores else [])])
+def _line(step: int, steps: int, terms: Mapping[str, float]) -> str:
+    return "  ".join([f"step {step}/{steps}", *(f"{name} {value:.3f}" for name, value in terms.items())])

@@ -13,7 +13,7 @@ from pupil import __version__
 from pupil.engine.options import Training, flag
 from pupil.errors import UsageError
 from pupil.numbers import score
-from pupil.run import Run
+from pupil.run import Run, aside
 
 if TYPE_CHECKING:
     from torch import nn
@@ -73,8 +73,10 @@ def claimed(recipe: str, options: Training) -> Path:
     """
     folder = run_folder(recipe, options)
     Run.check_free(folder, overwrite=options.overwrite, resume=options.resume)
+    # A run that an unfinished one was to replace goes when that one has ended.
+    Run.check_free(aside(folder), overwrite=options.overwrite, resume=options.resume)
     for spec in (options.student, options.teacher):
-        if spec and folder.is_dir() and folder.resolve() == Path(spec).resolve():
+        if spec and any(each.is_dir() and each.resolve() == Path(spec).resolve() for each in (folder, aside(folder))):
             raise UsageError(f"expected another folder than that of {spec!r} to write to: choose another --out")
     if options.resume:
         if not (folder / "run.json").is_file():
@@ -119,7 +121,15 @@ def train(material: Material, options: Training) -> Run:
     # Adapters are drawn after the student, so that every method starts from the same student.
     torch.manual_seed(options.seed)
     plan = method(student, teacher, task, image[None], **settings)
+    if teacher is not None and plan.distiller.teacher is None:
+        print(
+            f"method {options.method} does not use the teacher {options.teacher}: "
+            "choose another --method to learn from it"
+        )
 
+    if tapped := plan.distiller.student.layers:
+        theirs = getattr(plan.distiller.teacher, "layers", ())
+        print(f"layers: {', '.join(tapped)} of the student, {', '.join(theirs) or 'none'} of the teacher")
     record = _record(material, options, student)
     run = Run(folder) if options.resume else Run.create(folder, record, overwrite=options.overwrite)
 
@@ -149,19 +159,27 @@ def train(material: Material, options: Training) -> Run:
             print(f"teacher {options.teacher}: {score(task.metric, value)} on this validation set")
             run.update(teacher={**_teacher_record(options, teacher), "value": value})
         outcome = trainer.fit()
-    run.finish(_summary(material, options, run, student, outcome))
-    networks = {"teacher": teacher, options.method: student} if run.record["teacher"] else {options.method: student}
-    _report(material, run, {name: network for name, network in networks.items() if network is not None})
+        run.finish(_summary(material, options, run, student, outcome))
+        networks = {"teacher": teacher, options.method: student} if run.record["teacher"] else {options.method: student}
+        _report(material, run, {name: network for name, network in networks.items() if network is not None})
+    run.remove_replaced()
     return run
 
 
 @contextmanager
 def _nothing_left_of_a_false_start(run: Run, *, resumed: bool) -> Iterator[None]:
-    """Remove a new run that a mistake ends before its first checkpoint: there is nothing to go on from."""
+    """Undo a new run that fails before its first checkpoint, and in any case keep the one that it replaces."""
+    from pupil.engine.checkpoint import FILE
+
     try:
         yield
-    except UsageError:
-        if not resumed and not (run.folder / "checkpoint").is_dir():
+    except BaseException as error:
+        begun = (run.folder / FILE).is_file()
+        if begun and run.replaced:
+            print(f"the earlier run stays in {run.replaced} until --resume or --overwrite ends the new one")
+        elif run.replaced:
+            run.restore_replaced()
+        elif isinstance(error, UsageError) and not begun and not resumed:
             shutil.rmtree(run.folder)
         raise
 
@@ -176,7 +194,7 @@ def load_teacher(options: Training, task: Task) -> nn.Module | None:
 
     if options.teacher is None:
         return None
-    if options.teacher.startswith("pupil:"):
+    if options.teacher.startswith(("pupil:", "torchvision:")) and "weights=" not in options.teacher:
         raise UsageError(
             f"expected a trained teacher, got {options.teacher!r}, whose weights are random: train it and pass its run"
         )
@@ -188,7 +206,9 @@ def load_teacher(options: Training, task: Task) -> nn.Module | None:
                 "train a teacher on this data"
             )
         other = next(((a, b) for a, b in zip(ours, theirs, strict=True) if a != b), None)
-        if other:
+        # Data without names number their classes, which may have been given names since.
+        numbered = [f"class {index}" for index in range(len(ours))]
+        if other and (numbered not in (ours, theirs) or set(ours) == set(theirs)):
             raise UsageError(
                 f"expected a teacher of the data's classes, got {other[1]!r} for {other[0]!r} in {options.teacher!r}: "
                 "name the same classes in the same order"

@@ -43,7 +43,9 @@ def print_summary(run: Run) -> None:
     rows = [[table.cells(row)[column] for column in shown] for row in table.rows]
     print()
     print_columns([table.header[column] for column in shown], rows, numbers=len(shown) - 1)
-    print(f"\nreport  {run.folder}/report.html\nuse it  pupil predict {run.folder} IMAGES --out DIR")
+    spec = run.record["model"]["spec"]
+    trust = "" if spec.startswith(("pupil:", "torchvision:")) else f" --trust {spec}"
+    print(f"\nreport  {run.folder}/report.html\nuse it  pupil predict {run.folder} IMAGES --out DIR{trust}")
 
 
 def print_scores(scores: Mapping[str, float]) -> None:

@@ -41,6 +41,11 @@ class FrozenTeacher(nn.Module):
         """The teacher network itself."""
         return self._tapped.model
 
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the tapped layers."""
+        return self._tapped.layers
+
     def forward(self, lesson: Lesson) -> Activations:
         # Somebody may hold the same network and have called train() on it, or on a part of it.
         if any(module.training for module in self.model.modules()):
