@@ -104,6 +104,51 @@ def test_a_run_is_replaced_only_when_told(run: Run) -> None:
     assert [path.name for path in run.folder.iterdir()] == ["run.json"]
 
 
+def test_a_replaced_run_waits_beside_the_new_one(run: Run) -> None:
+    run.finish({"value": 1})
+    assert run.replaced is None
+    run.remove_replaced()
+    new = Run.create(run.folder, {"recipe": "other"}, overwrite=True)
+    assert new.replaced == run.folder.with_name("one.replaced")
+    assert Run(new.replaced).summary == {"value": 1}
+    new.restore_replaced()
+    assert Run(run.folder).summary == {"value": 1}
+    assert run.replaced is None
+    Run.create(run.folder, {"recipe": "other"}, overwrite=True).remove_replaced()
+    assert [path.name for path in run.folder.parent.iterdir()] == ["one"]
+    assert Run(run.folder).record["recipe"] == "other"
+
+
+def test_of_two_earlier_runs_the_last_finished_one_is_kept(run: Run) -> None:
+    def kept() -> object:
+        new = Run.create(run.folder, RECORD, overwrite=True)
+        assert new.replaced is not None
+        return Run(new.replaced).summary
+
+    run.finish({"value": 1})
+    assert kept() == {"value": 1}
+    assert kept() == {"value": 1}
+    run.finish({"value": 2})
+    assert kept() == {"value": 2}
+
+
+def test_only_a_run_is_taken_for_the_replaced_one(run: Run) -> None:
+    beside = run.folder.with_name("one.replaced")
+    beside.mkdir()
+    assert Run.create(run.folder, {"recipe": "other"}, overwrite=True).replaced == beside
+    assert Run(beside).record["recipe"] == "segmentation"
+    (beside / "run.json").rename(beside / "thesis.tex")
+    with pytest.raises(UsageError, match=r"got .*one.replaced' with files that are no run"):
+        Run.create(run.folder, RECORD, overwrite=True)
+    assert Run(run.folder).record["recipe"] == "other"
+
+
+@pytest.mark.parametrize("name", [".", "..", "runs/.."])
+def test_a_folder_needs_a_name_of_its_own(name: str) -> None:
+    with pytest.raises(UsageError, match=r"expected a folder with a name of its own, got .*: choose another --out"):
+        Run.check_free(name)
+
+
 def test_new_and_empty_folders_are_free(tmp_path: Path) -> None:
     Run.check_free(tmp_path)
     Run.check_free(tmp_path / "new")

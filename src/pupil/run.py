@@ -7,6 +7,8 @@ student.safetensors    the student alone, the last one; loads with strict=True i
 best.safetensors       the student at its best validation score
 report.html            the same for the eye
 checkpoint/            what resuming needs
+
+A run that is being replaced lies beside it, in FOLDER.replaced, until the new one has ended.
 """
 
 from __future__ import annotations
@@ -58,6 +60,8 @@ class Run:
             UsageError: for a run folder without `overwrite` or `resume`, and for any other folder with content.
         """
         folder = Path(folder)
+        if folder.name in ("", ".."):
+            raise UsageError(f"expected a folder with a name of its own, got {str(folder)!r}: choose another --out")
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"expected a folder to write to, got the file {str(folder)!r}: choose another --out")
         if not folder.is_dir() or not any(folder.iterdir()):
@@ -71,14 +75,31 @@ class Run:
 
     @classmethod
     def create(cls, folder: str | Path, record: Mapping[str, Any], *, overwrite: bool = False) -> Self:
-        """Make a run folder; an earlier run in it is removed only if `overwrite` says so."""
+        """Make a run folder; an earlier run in it is set aside, only if `overwrite` says so."""
         folder = Path(folder)
         cls.check_free(folder, overwrite=overwrite)
-        if folder.is_dir():
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True)
+        cls.check_free(aside(folder), overwrite=overwrite)
+        if (folder / "run.json").is_file():
+            _set_aside(folder)
+        folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "run.json", {"format": FORMAT, **record})
         return cls(folder)
+
+    @property
+    def replaced(self) -> Path | None:
+        """Where the run lies that this one replaces, or None if there is none."""
+        path = aside(self.folder)
+        return path if (path / "run.json").is_file() else None
+
+    def restore_replaced(self) -> None:
+        """Remove this run and put the one that it was to replace back into its place."""
+        shutil.rmtree(self.folder)
+        aside(self.folder).rename(self.folder)
+
+    def remove_replaced(self) -> None:
+        """Remove the run that this one replaces, if there is one: this one has ended."""
+        if self.replaced:
+            shutil.rmtree(self.replaced)
 
     @property
     def summary(self) -> dict[str, Any] | None:
@@ -143,9 +164,25 @@ class Run:
         return hashlib.sha256((self.folder / f"{name}.safetensors").read_bytes()).hexdigest()
 
 
+def aside(folder: Path) -> Path:
+    """Where a run waits while another is written in its place."""
+    return folder.with_name(folder.name + ".replaced")
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file in one piece: a reader sees the old content or the new."""
     _write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def _set_aside(folder: Path) -> None:
+    earlier = aside(folder)
+    if (earlier / "run.json").is_file() and not (folder / "summary.json").is_file():
+        # A replacement that never ended: what it was to replace is worth more.
+        shutil.rmtree(folder)
+        return
+    if earlier.is_dir():
+        shutil.rmtree(earlier)
+    folder.rename(earlier)
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -181,7 +181,7 @@ def test_a_replaced_run_stays_until_the_new_one_has_ended(miniature: Path, monke
     assert not Path("run.replaced").exists()
 
 
-def test_other_files_where_the_replaced_run_would_wait_are_kept(miniature: Path, workplace: Path) -> None:
+def test_other_files_where_the_replaced_run_would_wait_are_kept(miniature: Path) -> None:
     Run.create("run", {})
     Path("run.replaced").mkdir()
     Path("run.replaced/thesis.tex").touch()
