@@ -111,6 +111,9 @@ UNKNOWN = [
     (["evaluate", "nowhere"], "expected a run folder, got 'nowhere', which does not exist"),
     (["predict", "nowhere", "a.png"], "Missing option '--out'"),
     (["predict", "nowhere", "a.png", "--out", "out"], "expected a run folder, got 'nowhere'"),
+    (["compare", "nowhere", "data", "--out", "out"], "expected a run folder, got 'nowhere'"),
+    (["compare", "nowhere", "--out", "out"], "expected two runs or more to compare, got 1"),
+    (["compare", "nowhere", "data"], "Missing option '--out'"),
     (["demo", "--seeds", "one"], "expected different whole numbers as seeds, got 'one'"),
     (["demo", "--seeds", "1 1"], "expected different whole numbers as seeds"),
 ]
@@ -266,6 +269,27 @@ def test_predictions_are_not_replaced_unasked(teacher: Path, miniature: Path) ->
     assert pupil("predict", teacher, images, "--out", "seen", "--overwrite").code == 0
     assert snapshot(Path("seen")) == before
     assert not Path("other").exists()
+
+
+def test_finished_runs_side_by_side(miniature: Path, teacher: Path) -> None:
+    for method in ("none", "kd"):
+        words = ["--method", method, "--teacher", teacher, "--out", method]
+        assert train("--data", miniature, "--size", "32x48", *words).code == 0
+    before = snapshot(Path("none"))
+    shown = pupil("compare", "kd", "none", teacher, "--out", "both")
+    assert shown.code == 0, shown.err
+    rows = [line.split()[0] for line in shown.out.splitlines()[3:6]]
+    assert rows == ["teacher", "none", "kd"]
+    assert shown.out.splitlines()[-1] == "both/report.html  both/summary.json"
+    assert max(map(len, shown.out.splitlines())) <= 80
+    page = Path("both/report.html").read_text()
+    scenes, columns = 4, 2 + 3
+    assert page.count("data:image/png;base64,") == scenes * columns
+    assert "pupil compare kd none" in page
+    assert "holds a comparison already: pass --overwrite" in refused(pupil("compare", "kd", "none", "--out", "both"))
+    assert "got other files: choose another" in refused(pupil("compare", "kd", "none", "--out", "kd", "--overwrite"))
+    assert pupil("compare", "kd", "none", "--out", "both", "--overwrite").code == 0
+    assert snapshot(Path("none")) == before
 
 
 def test_scores_need_data_of_the_same_classes(teacher: Path) -> None:

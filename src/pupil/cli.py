@@ -124,6 +124,21 @@ def demo(
 
 
 @app.command()
+def compare(
+    runs: Annotated[list[str], typer.Argument(help="Run folders; a run of method none is the control.")],
+    out: Annotated[str, typer.Option(help="Folder for report.html and summary.json.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the comparison in --out.")] = False,
+    trust: Annotated[
+        list[str] | None, typer.Option(help="package.module:function that a run names and that may be imported.")
+    ] = None,
+) -> None:
+    """Put finished runs side by side: the table, gains paired by seed, curves and pictures."""
+    from pupil.recipes.comparison import compare_runs
+
+    compare_runs(runs, out, overwrite=overwrite, trust=trust or ())
+
+
+@app.command()
 def evaluate(
     run: Annotated[str, typer.Argument(help="Run folder.")],
     data: Annotated[str | None, typer.Option(help="Data to score on; by default the run's own.")] = None,

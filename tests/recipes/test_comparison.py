@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from pupil.data.segmentation import segmentation_data
 from pupil.errors import UsageError
 from pupil.models import load_model
-from pupil.recipes.comparison import clear, compare, write_comparison
+from pupil.recipes.comparison import clear, compare, compare_runs, write_comparison
 from pupil.recipes.options import Segmentation
 from pupil.recipes.segmentation import prepare
 from pupil.recipes.training import as_read
@@ -200,3 +203,56 @@ def test_the_report_shows_the_same_scenes_through_each_model_of_the_first_seed(
     assert page.count("data:image/png;base64,") == scenes * columns
     assert "A lead." in page
     assert "pupil demo" in page
+
+
+def finished(folder: Path, like: Path, method: str, **record: object) -> Path:
+    """A finished run of another method, as small as it can be."""
+    run = Run.create(folder, {**Run(like).record, "model": {"spec": "pupil:tiny", "preprocessing": None}, **record})
+    run.save_weights(load_model("pupil:tiny", 3, seed=0).state_dict())
+    run.finish({**(Run(like).summary or {}), "method": method, "teacher": None})
+    return folder
+
+
+def test_finished_runs_give_a_table_a_page_and_their_rows(
+    tmp_path: Path, teacher: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    none = finished(tmp_path / "none", teacher, "none")
+    options = {**Run(teacher).record["options"], "steps": 9}
+    kd = finished(tmp_path / "kd", teacher, "kd", options=options)
+    notes = compare_runs([kd, none], tmp_path / "both")
+    assert notes == ["The students differ in more than their method: --steps 9 and 4. A gain may come from that."]
+    assert notes[0] in capsys.readouterr().out
+    assert notes[0] in (tmp_path / "both" / "report.html").read_text()
+    rows = json.loads((tmp_path / "both" / "summary.json").read_text())["rows"]
+    assert [row["method"] for row in rows] == ["kd", "none"]
+
+
+def test_an_earlier_comparison_is_replaced_if_told_and_the_runs_beside_it_never(tmp_path: Path, teacher: Path) -> None:
+    runs = [finished(tmp_path / method, teacher, method, data="python") for method in METHODS]
+    with pytest.raises(UsageError, match="got other files: choose another --out"):
+        compare_runs(runs, tmp_path, overwrite=True)
+    assert all((run / "run.json").is_file() for run in runs)
+    compare_runs(runs, tmp_path / "both")
+    with pytest.raises(UsageError, match="holds a comparison already: pass --overwrite"):
+        compare_runs(runs, tmp_path / "both")
+    compare_runs(runs[::-1], tmp_path / "both", overwrite=True)
+    assert json.loads((tmp_path / "both" / "summary.json").read_text())["rows"][0]["method"] == "kd"
+
+
+def test_data_from_python_leave_the_pictures_out(tmp_path: Path, teacher: Path) -> None:
+    runs = [finished(tmp_path / method, teacher, method, data="python") for method in METHODS]
+    assert compare_runs(runs, tmp_path / "both")[-1].startswith("No pictures")
+    assert "data:image/png" not in (tmp_path / "both" / "report.html").read_text()
+
+
+def test_code_that_runs_name_is_not_run_unasked(
+    tmp_path: Path, teacher: Path, miniature: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = segmentation_data(str(miniature))
+    monkeypatch.setitem(sys.modules, "mine", SimpleNamespace(pair=lambda: pair))
+    runs = [finished(tmp_path / method, teacher, method, data="mine:pair") for method in METHODS]
+    with pytest.raises(UsageError, match=r"the runs name code, 'mine:pair', not run unasked: pass --trust mine:pair"):
+        compare_runs(runs, tmp_path / "both")
+    assert not (tmp_path / "both").exists()
+    assert compare_runs(runs, tmp_path / "both", trust=["mine:pair"]) == []
+    assert "data:image/png" in (tmp_path / "both" / "report.html").read_text()

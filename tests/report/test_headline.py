@@ -47,7 +47,7 @@ def test_one_seed_is_a_hint(summary: Make) -> None:
 def test_no_gain_is_claimed_without_the_control(summary: Make) -> None:
     table = Table([summary("kd", 0, 0.63)])
     assert headline(table) == "kd: 63.0 mIoU"
-    assert "claims no gain" in evidence(table)[0]
+    assert "claims no gain: train it with --method none and use `pupil compare`." in evidence(table)[0]
     assert gap_closed(table) is None
 
 

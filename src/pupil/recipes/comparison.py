@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -94,49 +95,135 @@ def clear(out: str | Path, *, overwrite: bool) -> None:
     Raises:
         UsageError: if the folder holds something that may not be removed.
     """
+    if _holds_comparison(Path(out), overwrite=overwrite, runs=True):
+        shutil.rmtree(out)
+
+
+def compare_runs(
+    folders: Sequence[str | Path], out: str | Path, *, overwrite: bool = False, trust: Sequence[str] = ()
+) -> list[str]:
+    """Put finished runs side by side: print the table, write report.html and summary.json.
+
+    A run by the method "none" is the control; a run that another one learned from is the teacher. Gains are paired by
+    seed. The runs stay as they are.
+
+    Args:
+        folders: the runs.
+        out: folder to write to, of its own.
+        overwrite: replace an earlier comparison of finished runs in it.
+        trust: code that the runs name and that may be imported, as package.module:function.
+
+    Returns:
+        Notes on what, beside the method, differs between the students.
+
+    Raises:
+        UsageError: for runs that do not fit in one table, see :func:`pupil.recipes.comparable.comparable`, data that
+            are gone, and a folder that holds something else; nothing is written then.
+    """
+    from rich.console import Console
+
+    from pupil.recipes.comparable import comparable, differences
+    from pupil.report.table import Table
+
+    rows = comparable(folders)
     out = Path(out)
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    ours = out.is_dir() and all(
-        each.name in ("summary.json", "report.html") or (each / "run.json").is_file() for each in out.iterdir()
+    _holds_comparison(out, overwrite=overwrite, runs=False)
+    students = [(summary, run) for summary, run in rows if summary["role"] == "student"]
+    notes = [
+        f"The students differ in more than their method: {each}. A gain may come from that."
+        for each in differences(run for _, run in students)
+    ]
+    data = _validation_data(rows[0][1].record, trust)
+    if data is None:
+        notes.append("No pictures: the data sets came from Python and are not here.")
+    first = students[0][0]
+    methods = ", ".join(dict.fromkeys(summary["method"] for summary, _ in students))
+    words = ["pupil", "compare", *map(str, folders), "--out", str(out), *(f"--trust={each}" for each in trust)]
+    write_comparison(
+        out,
+        rows,
+        data,
+        title="Finished runs side by side",
+        lead=f"One student ({first['student']['name']}) on {first['data']}: {methods}.",
+        notes=notes,
+        commands=[shlex.join(words)],
+        trust=trust,
     )
-    if not ours:
-        raise UsageError(f"expected a comparison in {str(out)!r}, got other files: choose another --out")
-    if not overwrite:
-        raise UsageError(f"{str(out)!r} holds a comparison already: pass --overwrite or another --out")
-    shutil.rmtree(out)
+    write_json(out / "summary.json", {"rows": [summary for summary, _ in rows]})
+    Console().print(Table([summary for summary, _ in rows]).to_rich())
+    for note in notes:
+        print(note)
+    print(f"{out}/report.html  {out}/summary.json")
+    return notes
 
 
 def write_comparison(
     out: str | Path,
     rows: Sequence[Row],
-    data: SegmentationData,
+    data: SegmentationData | None,
     *,
     title: str,
     lead: str,
     notes: Sequence[str] = (),
     commands: Sequence[str] = (),
+    trust: Sequence[str] = (),
 ) -> None:
-    """Write report.html: table, curves, and the same scenes through each model of the first seed."""
+    """Write report.html: table, curves, and the same scenes, if data are there, through each model of the first seed.
+
+    Models of the reader's own code are imported only if `trust` names them.
+    """
     from pupil.recipes.pictures import same_scenes
+    from pupil.recipes.segmentation import task_from
     from pupil.recipes.trained import load_trained
     from pupil.report.page import write_report
 
+    record = rows[0][1].record
     first: dict[str, Trained] = {}
     for summary, run in rows:
         name = TEACHER if summary["role"] == "teacher" else summary["method"]
-        if name not in first:
-            first[name] = load_trained(run.folder)
+        if data is not None and name not in first:
+            spec = run.record["model"]["spec"]
+            first[name] = load_trained(run.folder, trust=spec if spec in trust else None)
+    models = {name: each.model for name, each in first.items()}
     write_report(
         Path(out) / "report.html",
         title=title,
         lead=lead,
         summaries=[summary for summary, _ in rows],
         curves=[run.metrics for _, run in rows],
-        pictures=same_scenes(data, first[TEACHER].task, {name: each.model for name, each in first.items()}),
-        legend=dict(zip(data.classes, data.colours, strict=True)),
+        pictures=[] if data is None else same_scenes(data, task_from(record), models),
+        legend=dict(zip(record["classes"], record["colours"], strict=True)),
         notes=notes,
         commands=commands,
+    )
+
+
+def _holds_comparison(out: Path, *, overwrite: bool, runs: bool) -> bool:
+    """Whether a comparison that may be replaced is there; with `runs`, the folders of its runs are part of it."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return False
+    ours = out.is_dir() and all(
+        each.name in ("summary.json", "report.html") or (runs and (each / "run.json").is_file())
+        for each in out.iterdir()
+    )
+    if not ours:
+        raise UsageError(f"expected a comparison in {str(out)!r}, got other files: choose another --out")
+    if not overwrite:
+        raise UsageError(f"{str(out)!r} holds a comparison already: pass --overwrite or another --out")
+    return True
+
+
+def _validation_data(record: Mapping[str, Any], trust: Sequence[str]) -> SegmentationData | None:
+    """What the runs were scored on; None where it came from Python."""
+    from pupil.data.segmentation import PYTHON, is_code, validation_data
+
+    spec = record["data"]
+    if spec == PYTHON:
+        return None
+    if is_code(spec) and spec not in trust:
+        raise UsageError(f"the runs name code, {spec!r}, not run unasked: pass --trust {spec} to allow it")
+    return validation_data(
+        spec, classes=record["classes"], ignore_index=record["ignore_index"], scene_size=tuple(record["scene_size"])
     )
 
 

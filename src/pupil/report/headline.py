@@ -36,7 +36,8 @@ def evidence(table: Table) -> list[str]:
         return []
     if row.gain is None:
         return [
-            f"No student alone (method {CONTROL}) with the same seed stands beside it, so this page claims no gain."
+            f"No student alone (method {CONTROL}) with the same seed stands beside it, so this page claims no gain: "
+            f"train it with --method {CONTROL} and use `pupil compare`."
         ]
     sentences = [_seeds(row.gain, sum(gain > 0 for gain in row.gains.values()))]
     controls = [each for each in table.rows if each.is_control and each.gain is not None]
