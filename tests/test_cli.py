@@ -324,9 +324,11 @@ def test_our_own_bugs_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> N
         pupil("methods")
 
 
-def test_ctrl_c_ends_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted() -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("pupil.report.console.print_methods", interrupted)
-    assert pupil("methods") == Ended(130, "", "")
+    ended = pupil("methods")
+    assert (ended.code, ended.out) == (130, "")
+    assert ended.err == "pupil: interrupted; a training goes on from its last validation with --resume\n"

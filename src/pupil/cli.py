@@ -40,6 +40,7 @@ def main() -> None:
     except MISUSE as error:
         _refuse(error.format_message())
     except (typer.Abort, KeyboardInterrupt):
+        print("pupil: interrupted; a training goes on from its last validation with --resume", file=sys.stderr)
         sys.exit(130)
 
 
