@@ -18,6 +18,8 @@ from pupil.recipes.options import Segmentation, parse_size
 # Newer versions of typer carry their own copy of click; its exceptions are found through typer either way.
 MISUSE: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="pupil",
     help="Make vision models smaller and better by knowledge distillation.",
@@ -40,8 +42,10 @@ def main() -> None:
     except MISUSE as error:
         _refuse(error.format_message())
     except (typer.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
+    if code == INTERRUPTED:  # which some versions of typer return, and others raise
         print("pupil: interrupted; a training goes on from its last validation with --resume", file=sys.stderr)
-        sys.exit(130)
+    sys.exit(code)
 
 
 def _refuse(message: str) -> None:
