@@ -36,7 +36,7 @@ Trust = Annotated[str | None, typer.Option(help="package.module:function that th
 def main() -> None:
     """Run the command; a mistake of the user's is one line and exit code 2."""
     try:
-        sys.exit(app(prog_name="pupil", standalone_mode=False))
+        code = app(prog_name="pupil", standalone_mode=False)
     except UsageError as error:
         _refuse(str(error))
     except MISUSE as error:
