@@ -11,8 +11,6 @@ from pupil.losses import icsd_loss, kd_loss
 from pupil.schedules import adaptive
 from pupil.tasks.segmentation_loss import SegmentationLoss
 
-pytestmark = pytest.mark.xdist_group("golden_alw")
-
 GOLDEN = golden("alw")
 (CASE,) = GOLDEN.cases.values()
 EPOCHS = range(len(GOLDEN["epochs"]))

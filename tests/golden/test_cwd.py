@@ -11,8 +11,6 @@ from golden.reader import assert_gradient, assert_value, golden, leaf, number, s
 from pupil.losses import CWDLoss, cwd_loss
 from pupil.losses.cwd import Variant
 
-pytestmark = pytest.mark.xdist_group("golden_cwd")
-
 GOLDEN = golden("cwd")
 PROJECTED = [
     (run["case"], run["temperature"])

@@ -11,8 +11,6 @@ from golden.reader import assert_gradient, assert_value, golden, leaf, suffix
 from pupil.losses import channel_similarity_loss, icsd_loss, inter_class_similarity
 from pupil.losses.icsd import Variant
 
-pytestmark = pytest.mark.xdist_group("golden_icsd")
-
 GOLDEN = golden("icsd")
 RUNS = [tuple(run.values()) for run in GOLDEN.matches(r"(?P<case>[^_]+)_(?P<variant>.+)_loss_f64")]
 SIMILARITIES = [

@@ -13,10 +13,7 @@ from pupil.losses.dsd import csd_loss, psd_loss
 from pupil.losses.hint import HintLoss
 from pupil.losses.ifvd import ifvd_loss
 
-pytestmark = [
-    pytest.mark.xdist_group("golden_seg_peers"),
-    pytest.mark.parametrize("dtype", [torch.float64, torch.float32]),
-]
+pytestmark = pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 
 GOLDEN = golden("seg_peers")
 (CASE,) = GOLDEN.cases.values()

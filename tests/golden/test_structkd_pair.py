@@ -8,8 +8,6 @@ import torch
 from golden.reader import assert_gradient, assert_value, golden, leaf
 from pupil.losses.pairwise import pairwise_loss
 
-pytestmark = pytest.mark.xdist_group("golden_structkd_pair")
-
 GOLDEN = golden("structkd_pair")
 VARIANTS = {
     "master": {"pool": "max", "norm_gradient": False},

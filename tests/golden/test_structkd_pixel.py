@@ -10,8 +10,6 @@ from golden.reader import assert_gradient, assert_value, golden, leaf, number, s
 from pupil.losses import kd_loss
 from pupil.tasks.segmentation_loss import SegmentationLoss
 
-pytestmark = pytest.mark.xdist_group("golden_structkd_pixel")
-
 GOLDEN = golden("structkd_pixel")
 RUNS = [
     (run["case"], run["variant"])
