@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from command import pupil, train
 from data.miniature import write_split
+from pupil.data.segmentation import drawn_scenes
 from pupil.data.street import StreetScenes
 from pupil.errors import UsageError
 from pupil.methods import NAMES
@@ -88,6 +89,7 @@ def test_drawn_scenes_are_scored_in_small_where_the_run_is_a_smoke_run(monkeypat
         return scene(self, index)
 
     monkeypatch.setattr(StreetScenes, "scene", counted)
+    drawn_scenes.cache_clear()  # other tests of this process have drawn them
     ended = train("--size", "32x48", "--out", "out")
     assert ended.code == 0, ended.err
     assert 8 < len(drawn) <= 40
