@@ -47,6 +47,11 @@ def set_random_states(states: Mapping[str, Tensor], device: torch.device) -> Non
         torch.cuda.set_rng_state(states["cuda"], device)
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a run folder holds something to go on from: a whole checkpoint, not only its folder."""
+    return (folder / FILE).is_file()
+
+
 def load_checkpoint(folder: Path) -> dict[str, Any]:
     """Read the state of a run.
 

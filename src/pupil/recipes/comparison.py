@@ -229,6 +229,8 @@ def _validation_data(record: Mapping[str, Any], trust: Sequence[str]) -> Segment
 
 def _kept_or_trained(options: Segmentation, train: Train, threads: int | None) -> str:
     """The folder of a finished run with these options: the one that is there, the rest of a cut one, or a new one."""
+    from pupil.engine.checkpoint import has_checkpoint
+
     if threads is not None:
         import torch
 
@@ -240,7 +242,7 @@ def _kept_or_trained(options: Segmentation, train: Train, threads: int | None) -
             raise UsageError(f"{str(folder)!r} holds a run with other options: pass --overwrite or another --out")
         if run.summary:
             return str(folder)
-        begun = (folder / "checkpoint").is_dir()
+        begun = has_checkpoint(folder)
         options = replace(options, resume=begun, overwrite=not begun)
     return str(train(options).folder)
 

@@ -169,12 +169,12 @@ def train(material: Material, options: Training) -> Run:
 @contextmanager
 def _nothing_left_of_a_false_start(run: Run, *, resumed: bool) -> Iterator[None]:
     """Undo a new run that fails before its first checkpoint, and in any case keep the one that it replaces."""
-    from pupil.engine.checkpoint import FILE
+    from pupil.engine.checkpoint import has_checkpoint
 
     try:
         yield
     except BaseException as error:
-        begun = (run.folder / FILE).is_file()
+        begun = has_checkpoint(run.folder)
         if begun and run.replaced:
             print(f"the earlier run stays in {run.replaced} until --resume or --overwrite ends the new one")
         elif run.replaced:
