@@ -139,7 +139,10 @@ def test_an_unfinished_run_goes_on_from_its_checkpoint_or_begins_again(tmp_path:
     compared(tmp_path / "out", Trainer())
     for name in ("kd-7", "kd-8"):
         (tmp_path / "out" / name / "summary.json").unlink()
-    (tmp_path / "out" / "kd-7" / "checkpoint").mkdir()
+    for name, file in (("kd-7", "state.pt"), ("kd-8", "state.pt.partial")):
+        folder = tmp_path / "out" / name / "checkpoint"
+        folder.mkdir()
+        (folder / file).touch()
     train = Trainer()
     compared(tmp_path / "out", train)
     assert [(each.seed, each.resume, each.overwrite) for each in train.trained] == [(7, True, False), (8, False, True)]
