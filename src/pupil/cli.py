@@ -147,6 +147,7 @@ def compare(
 def evaluate(
     run: Annotated[str, typer.Argument(help="Run folder.")],
     data: Annotated[str | None, typer.Option(help="Data to score on; by default the run's own.")] = None,
+    format: Annotated[str | None, typer.Option(help="Layout of that data folder; by default found.")] = None,
     batch_size: Annotated[int, typer.Option(help="Images at once.")] = 16,
     trust: Trust = None,
 ) -> None:
@@ -154,7 +155,7 @@ def evaluate(
     from pupil.recipes.trained import evaluate_run
     from pupil.report.console import print_scores
 
-    print_scores(evaluate_run(run, data, batch_size=batch_size, trust=trust))
+    print_scores(evaluate_run(run, data, format=format, batch_size=batch_size, trust=trust))
 
 
 @app.command()

@@ -6,12 +6,13 @@ import glob
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from pupil.data.classes import Classes, listed, names_from_masks, read_classes
-from pupil.data.images import SUFFIXES, read_image
+from pupil.data.images import SUFFIXES, is_painted, read_image
 from pupil.data.labelled import LabelledImages
 from pupil.data.palette import Colour
 from pupil.errors import UsageError
@@ -40,6 +41,9 @@ class SegmentationFolder(LabelledImages):
             raises.
     """
 
+    title: ClassVar[str] = "folder"
+    layout: ClassVar[str] = "train/images and train/masks"
+
     def __init__(
         self,
         root: str | Path,
@@ -53,7 +57,8 @@ class SegmentationFolder(LabelledImages):
         cache: bool = False,
     ) -> None:
         root = Path(root)
-        images, masks = _pairs(_split_folder(root, split))
+        folder = split_folder(root, split)
+        images, masks = paired(folder / "images", folder / "masks")
         meaning = read_classes(root / "classes.json")
         if ignore_index is not None:
             meaning["ignore_index"] = ignore_index
@@ -66,6 +71,18 @@ class SegmentationFolder(LabelledImages):
             training = sorted((root / "train" / "masks").glob("*.png")) or masks
             meaning["names"] = names_from_masks(training, meaning.get("ignore_index", 255))
         super().__init__(images, masks, Classes(**meaning), labels=labels, seed=seed, cache=cache)
+
+    @classmethod
+    def fits(cls, root: Path) -> bool:
+        """Whether a folder looks like one of this format."""
+        mask = first_mask(root)
+        return mask is not None and not is_painted(mask)
+
+
+def first_mask(root: Path) -> Path | None:
+    """A mask of any split of a folder in this layout, or None where there is none."""
+    splits = sorted(path for path in root.iterdir() if (path / "images").is_dir() and (path / "masks").is_dir())
+    return next((mask for split in splits for mask in sorted((split / "masks").glob("*.png"))), None)
 
 
 class ImageFiles(Dataset[tuple[str, Tensor]]):
@@ -134,7 +151,12 @@ def _images_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != ".")
 
 
-def _split_folder(root: Path, split: str) -> Path:
+def split_folder(root: Path, split: str) -> Path:
+    """The folder of a split, once it is known to hold `images` and `masks`.
+
+    Raises:
+        UsageError: what is missing, and what is there instead.
+    """
     if not root.is_dir():
         raise UsageError(f"expected a folder of data at {root}, got nothing there: pass --data DIR")
     folder = root / split
@@ -148,23 +170,27 @@ def _split_folder(root: Path, split: str) -> Path:
     return folder
 
 
-def _pairs(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The images of a split and the mask of each."""
-    images = _images_in(folder / "images")
-    if not images:
-        raise UsageError(f"expected images ({', '.join(SUFFIXES)}) in {folder / 'images'}, got none")
-    stems = [path.stem for path in images]
+def paired(images: Path, masks: Path, ending: str = ".png") -> tuple[list[Path], list[Path]]:
+    """The images in a folder and the mask of each in another, NAME.jpg and NAME with an ending.
+
+    Raises:
+        UsageError: there is no image, two have one name, or one has no mask.
+    """
+    found = _images_in(images)
+    if not found:
+        raise UsageError(f"expected images ({', '.join(SUFFIXES)}) in {images}, got none")
+    stems = [path.stem for path in found]
     twice = _repeated(stems)
     if twice:
-        raise UsageError(f"expected one image per name in {folder / 'images'}, got two or more of {listed(twice)}")
-    there = {path.name for path in (folder / "masks").iterdir()}
-    bare = [stem for stem in stems if f"{stem}.png" not in there]
+        raise UsageError(f"expected one image per name in {images}, got two or more of {listed(twice)}")
+    there = {path.name for path in masks.iterdir()} if masks.is_dir() else set()
+    bare = [stem for stem in stems if f"{stem}{ending}" not in there]
     if bare:
         raise UsageError(
-            f"expected a mask for every image in {folder}, got none for {len(bare)} of {len(images)} ({listed(bare)}): "
-            "add masks/NAME.png"
+            f"expected a mask for every image in {images.parent}, got none for {len(bare)} of {len(found)} "
+            f"({listed(bare)}): add {masks.name}/NAME{ending}"
         )
-    return images, [folder / "masks" / f"{stem}.png" for stem in stems]
+    return found, [masks / f"{stem}{ending}" for stem in stems]
 
 
 def _repeated(names: Iterable[str]) -> list[str]:

@@ -22,6 +22,10 @@ _SINGLE_CHANNEL = ("1", "L", "P", "I", "I;16")
 _STRETCH = {"L;2": 85, "L;4": 17}
 
 
+class Unreadable(UsageError):
+    """A file that is missing, corrupt, or no image: the fault of the file alone, which a run may survive."""
+
+
 def read_image(path: Path) -> Tensor:
     """An image file as a tensor of red, green and blue, turned upright as its EXIF orientation says.
 
@@ -36,9 +40,20 @@ def read_image(path: Path) -> Tensor:
     Raises:
         UsageError: the file is missing, corrupt, or no image.
     """
+    return torch.from_numpy(read_rgb(path)).permute(2, 0, 1)
+
+
+def read_rgb(path: Path) -> NDArray[np.uint8]:
+    """The same as an array.
+
+    Shape:
+        - returned: (H, W, 3), uint8.
+
+    Raises:
+        UsageError: the file is missing, corrupt, or no image.
+    """
     with _opened(path) as file:
-        array = rgb_array(ImageOps.exif_transpose(file))
-    return torch.from_numpy(array).permute(2, 0, 1)
+        return rgb_array(ImageOps.exif_transpose(file))
 
 
 def read_mask(path: Path) -> NDArray[np.integer[Any]]:
@@ -58,6 +73,16 @@ def read_mask(path: Path) -> NDArray[np.integer[Any]]:
         stretch = _STRETCH.get(str(file.tile[0][3]) if file.tile else "", 1)
         ids = np.array(file, dtype=np.uint8 if file.mode == "1" else None)
     return ids if stretch == 1 else ids // stretch
+
+
+def is_painted(path: Path) -> bool:
+    """Whether an image has several channels, as a mask has that shows colours instead of ids.
+
+    Raises:
+        UsageError: the file is missing, corrupt, or no image.
+    """
+    with _opened(path) as file:
+        return file.mode not in _SINGLE_CHANNEL
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -108,14 +133,14 @@ def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
         with Image.open(path) as file:
             yield file
     except FileNotFoundError:
-        raise UsageError(f"expected an image at {path}, got no such file") from None
+        raise Unreadable(f"expected an image at {path}, got no such file") from None
     except UsageError:
         raise
     except UnidentifiedImageError:
-        raise UsageError(f"cannot read {path}: the file is corrupt or no image") from None
+        raise Unreadable(f"cannot read {path}: the file is corrupt or no image") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         # Pillow says with any of these that the bytes are not what the format promises.
-        raise UsageError(f"cannot read {path}: the file is corrupt or no image ({error})") from error
+        raise Unreadable(f"cannot read {path}: the file is corrupt or no image ({error})") from error
 
 
 def _check_single_channel(path: Path, mode: str) -> None:

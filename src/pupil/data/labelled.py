@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from pupil.data.classes import Classes, listed
-from pupil.data.images import image_size, mask_size, read_image, read_mask
+from pupil.data.images import image_size, read_image
+from pupil.data.masks import PLAIN, Ids, MaskReader
 from pupil.errors import UsageError
 
 CACHE_BYTES = 1 << 30
@@ -28,8 +28,9 @@ class LabelledImages(Dataset[tuple[Any, Any]]):
 
     Args:
         images: the image files.
-        masks: the mask of each, single-channel files whose values are class ids.
+        masks: the mask of each.
         meaning: what the ids mean.
+        reader: how a mask file becomes class ids; as it stands it is a single-channel file whose values they are.
         labels: keep this many images, chosen by the seed; a smaller choice is always part of a larger one.
         seed: of that choice.
         cache: whether to keep decoded images in memory, up to 1 GiB in each process.
@@ -37,6 +38,7 @@ class LabelledImages(Dataset[tuple[Any, Any]]):
     Attributes:
         classes, colours, ignore_index: what the ids mean.
         images, masks, names: the files, and each image's name without folder and suffix.
+        left_out: the images whose labels `labels` left out.
 
     Shape:
         - image: (3, H, W), uint8, `tv_tensors.Image`.
@@ -53,16 +55,19 @@ class LabelledImages(Dataset[tuple[Any, Any]]):
         masks: Sequence[Path],
         meaning: Classes,
         *,
+        reader: MaskReader = PLAIN,
         labels: int | None = None,
         seed: int = 0,
         cache: bool = False,
     ) -> None:
         kept = range(len(images)) if labels is None else _few(len(images), labels, seed)
         self.images, self.masks = [images[i] for i in kept], [masks[i] for i in kept]
+        self.left_out = [images[i] for i in sorted({*range(len(images))}.difference(kept))]
         self.names = [path.stem for path in self.images]
         self.classes, self.colours, self.ignore_index = meaning.names, meaning.colours, meaning.ignore_index
-        _check_sizes(self.images, self.masks)
-        self._cached: dict[int, tuple[Tensor, NDArray[np.integer[Any]]]] = {}
+        self._reader = reader
+        _check_sizes(self.images, self.masks, reader)
+        self._cached: dict[int, tuple[Tensor, Ids]] = {}
         self._room = CACHE_BYTES if cache else 0
 
     def __len__(self) -> int:
@@ -75,9 +80,10 @@ class LabelledImages(Dataset[tuple[Any, Any]]):
         # A transform that works in place must not reach what is kept; the mask is copied as it becomes int64.
         return tv_tensors.Image(image.clone()), tv_tensors.Mask(torch.from_numpy(ids.astype(np.int64)))
 
-    def _read(self, index: int) -> tuple[Tensor, NDArray[np.integer[Any]]]:
+    def _read(self, index: int) -> tuple[Tensor, Ids]:
         path, mask = self.images[index], self.masks[index]
-        image, ids = read_image(path), read_mask(mask)
+        image, ids = read_image(path), self._reader.read(mask)
+        _check_size(path, mask, image.shape[1:], ids.shape)
         wrong = (ids >= len(self.classes)) & (ids != self.ignore_index)
         if wrong.any():
             raise UsageError(
@@ -98,12 +104,17 @@ def _few(count: int, labels: int, seed: int) -> list[int]:
     return sorted(np.random.default_rng(seed).permutation(count)[:labels].tolist())
 
 
-def _check_sizes(images: Sequence[Path], masks: Sequence[Path]) -> None:
+def _check_sizes(images: Sequence[Path], masks: Sequence[Path], reader: MaskReader) -> None:
     with ThreadPoolExecutor(8) as pool:
-        sizes = zip(pool.map(image_size, images), pool.map(mask_size, masks), strict=True)
+        sizes = zip(pool.map(image_size, images), pool.map(reader.size, masks), strict=True)
         for image, mask, (own, other) in zip(images, masks, sizes, strict=True):
-            if own != other:
-                raise UsageError(
-                    f"expected the mask {mask} to have the size of its image {image.name}, {own[1]}x{own[0]}, "
-                    f"got {other[1]}x{other[0]}"
-                )
+            if other is not None:
+                _check_size(image, mask, own, other)
+
+
+def _check_size(image: Path, mask: Path, own: Sequence[int], other: Sequence[int]) -> None:
+    if tuple(own) != tuple(other):
+        raise UsageError(
+            f"expected the mask {mask} to have the size of its image {image.name}, {own[1]}x{own[0]}, "
+            f"got {other[1]}x{other[0]}"
+        )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from pupil.data.classes import listed
 from pupil.data.folder import SegmentationFolder
+from pupil.data.formats import AUTO, find_format, open_format
 from pupil.data.labelled import LabelledImages
 from pupil.data.palette import distinct_colours
 from pupil.data.street import StreetScenes
@@ -46,6 +47,7 @@ class SegmentationData(NamedClasses, Protocol):
 def segmentation_data(
     spec: str,
     *,
+    format: str = AUTO,
     scene_size: tuple[int, int] = (64, 96),
     scenes: tuple[int, int] = SCENES,
     classes: Sequence[str] | None = None,
@@ -58,12 +60,13 @@ def segmentation_data(
 
     ==============================  ========================================================================
     ``drawn``                       drawn street scenes, see :class:`pupil.data.street.StreetScenes`
-    ``DIR``                         a folder with ``train`` and ``val``, see :class:`SegmentationFolder`
+    ``DIR``                         a folder in one of the layouts of :mod:`pupil.data.formats`
     ``package.module:function``     called without arguments, returns the two data sets
     ==============================  ========================================================================
 
     Args:
         spec: the text.
+        format: the layout of a folder; "auto" finds it.
         scene_size: (H, W) of drawn scenes, which are the same for every seed.
         scenes: how many drawn scenes there are to train and to validate on.
         classes: class names, where the data does not bring them.
@@ -83,43 +86,75 @@ def segmentation_data(
     """
     if label_noise and spec != DRAWN:
         raise UsageError(f"expected --label-noise with --data {DRAWN} alone, got --data {spec}: leave it out")
+    name = data_format(spec, format)
     if spec == DRAWN:
-        _refuse(spec, classes=classes, ignore_index=ignore_index)
+        _refuse("a data folder", f"--data {spec}", classes=classes, ignore_index=ignore_index)
         return (
             drawn_scenes(scenes[0], scene_size, labels=labels, label_noise=label_noise, split="train"),
             drawn_scenes(scenes[1], scene_size, split="val"),
         )
     if is_code(spec):
-        _refuse(spec, classes=classes, ignore_index=ignore_index, labels=labels)
+        _refuse("a data folder", f"--data {spec}", classes=classes, ignore_index=ignore_index, labels=labels)
         return _from_code(spec)
-    folder = SegmentationFolder(
-        spec, "train", classes=classes, ignore_index=ignore_index, labels=labels, seed=seed, cache=True
-    )
-    return folder, validation_data(spec, classes=folder.classes, ignore_index=folder.ignore_index)
+    kept: dict[str, Any] = {"labels": labels, "seed": seed, "cache": True}
+    if name == "folder":
+        train: LabelledImages = SegmentationFolder(spec, "train", classes=classes, ignore_index=ignore_index, **kept)
+    else:
+        _refuse("--format folder", f"--format {name}", classes=classes, ignore_index=ignore_index)
+        train = open_format(str(name))(spec, "train", **kept)
+    return train, validation_data(spec, format=str(name), classes=train.classes, ignore_index=train.ignore_index)
+
+
+def data_format(spec: str, format: str = AUTO) -> str | None:
+    """The name of a folder's layout; None for drawn scenes and the reader's own code, which have none.
+
+    Raises:
+        UsageError: where there is no such layout, the folder has none or several, or there is no folder to have one.
+    """
+    if spec != DRAWN and not is_code(spec):
+        return find_format(spec, format)
+    if format != AUTO:
+        raise UsageError(f"expected --format with a data folder alone, got --data {spec}: leave it out")
+    return None
 
 
 # Drawing costs more than training a small network on what was drawn: a process draws each scene once.
 drawn_scenes = lru_cache(maxsize=4)(StreetScenes)
 
 
+def recorded_format(record: Mapping[str, Any]) -> str:
+    """The layout of the data of a run, from its record; a run older than layouts had a folder of ids."""
+    spec = record["data"]
+    return AUTO if spec in (DRAWN, PYTHON) or is_code(spec) else record.get("data_format") or "folder"
+
+
 def validation_data(
-    spec: str, *, classes: Sequence[str], ignore_index: int, scene_size: tuple[int, int] = (64, 96)
+    spec: str,
+    *,
+    classes: Sequence[str],
+    ignore_index: int,
+    format: str = AUTO,
+    scene_size: tuple[int, int] = (64, 96),
 ) -> SegmentationData:
     """The validation set alone, for a network that knows its classes.
 
     Args:
         spec: as for :func:`segmentation_data`; a folder needs no `train` here.
         classes: the network's classes.
-        ignore_index: id of pixels without a label, in a folder.
+        ignore_index: id of pixels without a label, in a folder that does not say.
+        format: the layout of a folder; "auto" finds it.
         scene_size: (H, W) of drawn scenes.
 
     Raises:
         UsageError: where there is no such data, or it has other classes.
     """
+    name = data_format(spec, format)
     if spec == DRAWN:
         val: SegmentationData = drawn_scenes(SCENES[1], scene_size, split="val")
     elif is_code(spec):
         _, val = _from_code(spec)
+    elif name != "folder":
+        val = open_format(str(name))(spec, "val", cache=True)
     else:
         val = SegmentationFolder(spec, "val", classes=classes, ignore_index=ignore_index, cache=True)
     if tuple(val.classes) != tuple(classes):
@@ -200,9 +235,9 @@ def _from_code(spec: str) -> tuple[SegmentationData, SegmentationData]:
     return train, val
 
 
-def _refuse(spec: str, **arguments: Any) -> None:
+def _refuse(place: str, given: str, **arguments: Any) -> None:
     """Refuse what only a folder needs, rather than leave it unheard."""
     for name, value in arguments.items():
         if value is not None:
             flag = f"--{name.replace('_', '-')}"
-            raise UsageError(f"expected {flag} with a data folder alone, got --data {spec}: leave it out")
+            raise UsageError(f"expected {flag} with {place} alone, got {given}: leave it out")

@@ -215,7 +215,7 @@ def _holds_comparison(out: Path, *, overwrite: bool, runs: bool) -> bool:
 
 def _validation_data(record: Mapping[str, Any], trust: Sequence[str]) -> SegmentationData | None:
     """What the runs were scored on; None where it came from Python."""
-    from pupil.data.segmentation import PYTHON, is_code, validation_data
+    from pupil.data.segmentation import PYTHON, is_code, recorded_format, validation_data
 
     spec = record["data"]
     if spec == PYTHON:
@@ -223,7 +223,11 @@ def _validation_data(record: Mapping[str, Any], trust: Sequence[str]) -> Segment
     if is_code(spec) and spec not in trust:
         raise UsageError(f"the runs name code, {spec!r}, not run unasked: pass --trust {spec} to allow it")
     return validation_data(
-        spec, classes=record["classes"], ignore_index=record["ignore_index"], scene_size=tuple(record["scene_size"])
+        spec,
+        classes=record["classes"],
+        ignore_index=record["ignore_index"],
+        format=recorded_format(record),
+        scene_size=tuple(record["scene_size"]),
     )
 
 

@@ -13,6 +13,9 @@ from pupil.errors import UsageError
 class Segmentation(Training):
     """Options of a segmentation training."""
 
+    format: str = option(
+        "auto", "layout of the data folder: folder, painted, voc, voc-sbd, cityscapes, ade20k, camvid; auto finds it"
+    )
     size: str = option("64x96", "height x width of a training crop")
     evaluation_size: str | None = option(
         None, "height x width the network sees in validation, or 'own'; default --size"

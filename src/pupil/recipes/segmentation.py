@@ -22,7 +22,8 @@ def segmentation(options: Segmentation | None = None, datasets: tuple[NamedClass
     """Train a segmentation network, alone or from a teacher.
 
     Command: `pupil train segmentation --data DIR --student pupil:small --teacher runs/big --method aicsd`
-    Data: `DIR/train/images/NAME.jpg`, `DIR/train/masks/NAME.png` and the same under `DIR/val`; or drawn scenes.
+    Data: `DIR/train/images/NAME.jpg`, `DIR/train/masks/NAME.png` and the same under `DIR/val`; VOC, Cityscapes, ADE20K
+    or CamVid as they are unpacked (`docs/data.md`); or drawn scenes.
     Hardware: CPU or one GPU.
     Expected result: `docs/results/camvid.md` shows one table, with the exact commands.
 
@@ -44,16 +45,19 @@ def prepare(options: Segmentation, datasets: tuple[NamedClasses, NamedClasses] |
     from torch.utils.data import Subset
 
     from pupil.data.classes import listed
-    from pupil.data.segmentation import DRAWN, PYTHON, checked_data, segmentation_data
+    from pupil.data.formats import AUTO, described
+    from pupil.data.segmentation import DRAWN, PYTHON, checked_data, data_format, segmentation_data
     from pupil.data.street import StreetScenes
     from pupil.data.transforms import training_transform
 
-    size, name = parse_size(options.size), options.data
+    size, name, layout = parse_size(options.size), options.data, None
     if datasets is not None:
         name = DRAWN if isinstance(datasets[0], StreetScenes) else PYTHON
     else:
+        layout = data_format(options.data, options.format)
         datasets = segmentation_data(
             options.data,
+            format=layout or AUTO,
             scene_size=size,
             classes=parse_list(options.classes),
             ignore_index=options.ignore_index,
@@ -61,6 +65,8 @@ def prepare(options: Segmentation, datasets: tuple[NamedClasses, NamedClasses] |
             label_noise=options.label_noise,
             seed=options.seed,
         )
+        if layout:
+            print(described(options.data, layout, *datasets))
     data, val = (checked_data(each) for each in datasets)
     if list(val.classes) != list(data.classes):
         raise UsageError(
@@ -69,6 +75,7 @@ def prepare(options: Segmentation, datasets: tuple[NamedClasses, NamedClasses] |
         )
     record = {
         "data": name,
+        "data_format": layout,
         "classes": list(data.classes),
         "colours": [list(colour) for colour in data.colours],
         "ignore_index": data.ignore_index,

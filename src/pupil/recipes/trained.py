@@ -43,10 +43,16 @@ def load_trained(folder: str | Path, *, trust: str | None = None) -> Trained:
 
 
 def evaluate_run(
-    folder: str, data: str | None = None, *, batch_size: int = 16, trust: str | None = None
+    folder: str,
+    data: str | None = None,
+    *,
+    format: str | None = None,
+    batch_size: int = 16,
+    trust: str | None = None,
 ) -> dict[str, float]:
     """The scores of a run's student on the validation split of a data set; by default, the one it was trained with."""
-    from pupil.data.segmentation import PYTHON, is_code, validation_data
+    from pupil.data.formats import AUTO
+    from pupil.data.segmentation import PYTHON, is_code, recorded_format, validation_data
     from pupil.engine.evaluation import evaluate
 
     if batch_size < 1:
@@ -62,6 +68,7 @@ def evaluate_run(
         spec,
         classes=record["classes"],
         ignore_index=record["ignore_index"],
+        format=format or (AUTO if data else recorded_format(record)),
         scene_size=tuple(record["scene_size"]),
     )
     device = _device()
