@@ -136,3 +136,20 @@ def test_the_mask_takes_the_centre_of_each_cell(scale: int) -> None:
     size = torch.Size([12 // scale, 12 // scale])
     valid = valid_positions(drawn, 2, size)
     assert torch.equal(valid, drawn[:, scale // 2 :: scale, scale // 2 :: scale] != 2)
+
+
+def test_where_nobody_labelled_the_teacher_counts_everywhere() -> None:
+    """Images with labels, with one label alone, and with none, the last on the grid of the labels and on a smaller."""
+    target = torch.full((3, 8, 8), 255)
+    target[0], target[1, 2, 2] = 1, 1
+    expected = torch.zeros(3, 8, 8, dtype=torch.bool)
+    expected[0], expected[1, 2, 2], expected[2] = True, True, True
+    assert torch.equal(valid_positions(target, 255, torch.Size([8, 8])), expected)
+    smaller = valid_positions(target, 255, torch.Size([4, 4]))
+    assert smaller.flatten(1).sum(1).tolist() == [16, 0, 16]  # one labelled pixel lies at no centre of a cell
+
+
+def test_no_value_is_asked_for_on_the_way() -> None:
+    """On the meta device there are shapes and no values: whatever needs one, as a synchronisation does, fails there."""
+    target = torch.zeros(3, 8, 8, dtype=torch.long, device="meta")
+    assert valid_positions(target, 255, torch.Size([4, 4])).shape == (3, 4, 4)

@@ -71,10 +71,11 @@ def outputs(lesson: Lesson) -> tuple[Any, Any]:
 
 
 def dense_outputs(ignore_index: int | None = None, resize: Resize = "smaller") -> Inputs:
-    """Logits of student and teacher on one grid, and which positions carry a label.
+    """Logits of student and teacher on one grid, and which positions count.
 
     Args:
-        ignore_index: target value of positions that count for nothing; None counts every position.
+        ignore_index: target value of positions that count for nothing, except in images without any label, see
+            :func:`valid_positions`; None counts every position.
         resize: what is resampled (bilinear) where the two grids differ, see :func:`same_size`.
 
     Returns:
@@ -121,7 +122,10 @@ def same_size(student: Tensor, teacher: Tensor, resize: Resize) -> tuple[Tensor,
 
 
 def valid_positions(target: Tensor, ignore_index: int | None, size: torch.Size) -> Tensor | None:
-    """Which positions of a (possibly smaller) grid carry a label: (N, H, W) bool, by nearest neighbour.
+    """Which positions of a (possibly smaller) grid count: (N, H, W) bool, by nearest neighbour.
+
+    A position counts where it carries a label; in an image that carries none at all, every position does, since there
+    the teacher is the only one who labels.
 
     Args:
         target: (N, H', W') class ids.
@@ -130,7 +134,9 @@ def valid_positions(target: Tensor, ignore_index: int | None, size: torch.Size) 
     """
     if ignore_index is None:
         return None
-    valid = target != ignore_index
+    labelled = target != ignore_index
+    # On the device: asking whether there is such an image would make every step wait.
+    valid = labelled | ~labelled.flatten(1).any(dim=1)[:, None, None]
     if valid.shape[-2:] == size:
         return valid
     # "nearest-exact" samples the centre of each cell; "nearest" would shift the mask by half a cell.

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from pupil.data.batches import Batches, in_order
+from pupil.data.batches import Batches, MixedBatches, in_order
 from pupil.errors import UsageError
 
 counts, shares, worlds, seeds = st.integers(1, 40), st.integers(1, 9), st.integers(1, 4), st.integers(0, 2**64)
@@ -98,6 +98,50 @@ def test_a_loader_asks_for_the_items() -> None:
     loader = DataLoader(Echo(), batch_sampler=batches, collate_fn=list)
     assert len(loader) == 4
     assert list(loader) == list(batches)
+
+
+def test_streams_of_one_seed_have_nothing_in_common() -> None:
+    one, other = (items(Batches(40, 40, steps=1, seed=0, stream=stream)) for stream in (0, 1))
+    assert [index for index, _ in one] != [index for index, _ in other]
+    assert not {view for _, view in one} & {view for _, view in other}
+
+
+@given(counts, counts, st.integers(1, 5), st.integers(1, 5), worlds, seeds, st.integers(0, 14))
+def test_mixed_batches_go_through_both_parts_at_their_own_pace(
+    count: int, second: int, ours: int, theirs: int, world: int, seed: int, first: int
+) -> None:
+    size = (ours + theirs) * world
+    options = {"second": second, "share": theirs / (ours + theirs), "steps": 12, "seed": seed}
+    alone = list(MixedBatches(count + second, size, **options))
+    for batch in alone:
+        assert [index >= count for index, _ in batch] == [False] * ours * world + [True] * theirs * world
+    labelled = Batches(count, ours * world, steps=12, seed=seed)
+    assert [batch[: ours * world] for batch in alone] == list(labelled)
+    seen = [index - count for batch in alone for index, _ in batch if index >= count]
+    for start in range(0, len(seen) - second + 1, second):
+        assert sorted(seen[start : start + second]) == list(range(second))
+    ranks = [MixedBatches(count + second, size, rank=rank, world=world, **options) for rank in range(world)]
+    for step, parts in enumerate(zip(*ranks, strict=True)):
+        assert {len(part) for part in parts} == {ours + theirs}
+        assert sorted(item for part in parts for item in part) == sorted(alone[step])
+    rest = MixedBatches(count + second, size, first=first, **options)
+    assert list(rest) == alone[first:]
+    assert len(rest) == len(alone[first:])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"share": 0.1}, r"that 1 process\(es\) can share equally, got 4 and 0 of 4: change the batch size or the"),
+        ({"share": 0.9}, r"got 0 and 4 of 4"),
+        ({"share": 0.25, "world": 2}, r"that 2 process\(es\) can share equally, got 3 and 1 of 4"),
+        ({"second": 9}, r"at least one item, got 0"),
+        ({"second": 0}, r"at least one item, got 0"),
+    ],
+)
+def test_a_part_without_a_place_is_refused(arguments: dict[str, float], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        MixedBatches(9, 4, **{"second": 4, "share": 0.5, "steps": 3, "seed": 0} | arguments)
 
 
 @settings(max_examples=50)

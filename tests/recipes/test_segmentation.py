@@ -166,6 +166,56 @@ def test_data_sets_from_python_are_checked() -> None:
     assert not Path("out").exists()
 
 
+def test_images_that_the_teacher_alone_labels(miniature: Path, teacher: Path) -> None:
+    photos = miniature / "val" / "images"
+    words = ["--data", miniature, "--size", "32x48", "--teacher", teacher, "--method", "kd"]
+    ended = train(*words, "--unlabelled", photos, "--out", "with")
+    assert ended.code == 0, ended.err
+    assert "data: 4 images that the teacher alone labels\n" in ended.out
+    assert train(*words, "--unlabelled", photos, "--out", "again").code == 0
+    assert train(*words, "--out", "without").code == 0
+    same, again, other = weights("with"), weights("again"), weights("without")
+    assert all(torch.equal(same[name], again[name]) for name in same)
+    assert not all(torch.equal(same[name], other[name]) for name in same)
+    terms = [row["terms"] for row in Run("with").metrics if "terms" in row]
+    assert all(math.isfinite(value) for row in terms for value in row.values())
+    rest = train(*words, "--labels", 1, "--unlabelled", "rest", "--out", "rest")
+    assert "data: 3 images that the teacher alone labels\n" in rest.out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "no --teacher"),
+        (["--method", "kd"], "no --teacher"),
+        (["--teacher", "any"], "--method none"),
+        (["--teacher", "any", "--method", "label_smoothing"], "--method label-smoothing"),
+    ],
+)
+def test_without_a_teacher_nobody_labels(words: list[str], message: str) -> None:
+    ended = train("--unlabelled", "photos", "--out", "out", *words)
+    expected = f"expected a teacher to label the images of --unlabelled, got {message}: leave one of them out"
+    assert (ended.code, ended.err) == (2, f"pupil: {expected}\n")
+    assert not Path("out").exists()
+
+
+def test_a_share_of_unlabelled_images_that_leaves_no_room() -> None:
+    with pytest.raises(UsageError, match=r"expected unlabelled_share between 0 and 1, got 1\.0: change --unlabelled-s"):
+        Segmentation(unlabelled_share=1.0)
+
+
+def test_a_transform_of_the_readers_own_takes_the_place_of_the_usual_one(miniature: Path) -> None:
+    seen = []
+
+    def own(image: Any, mask: Any) -> tuple[Any, Any]:
+        seen.append((image.shape, mask.shape))
+        return image[:, :16, :16], mask[:16, :16]
+
+    options = Segmentation(data=str(miniature), size="16x16", smoke=True, workers=0, out="out")
+    segmentation(options, transform=own)
+    assert set(seen) == {((3, 32, 48), (32, 48))}
+
+
 def test_a_student_begins_with_the_weights_of_a_run(miniature: Path, teacher: Path) -> None:
     still = ["--steps", 1, "--learning-rate", 1e-9, "--out", "out"]
     ended = train("--data", miniature, "--size", "32x48", "--student", teacher, *still)

@@ -32,6 +32,7 @@ class Batches(Sampler[list[Item]]):
         first: the batch to begin with, where a run is continued.
         rank: which process this is.
         world: how many processes share a batch; each takes an equal slice of it.
+        stream: two streams of one seed have nothing in common.
 
     Raises:
         UsageError: there are no items, or the batch cannot be shared equally among the processes.
@@ -55,6 +56,7 @@ class Batches(Sampler[list[Item]]):
         first: int = 0,
         rank: int = 0,
         world: int = 1,
+        stream: int = 0,
     ) -> None:
         _check(count, batch_size, rank, world)
         if steps < 0 or first < 0:
@@ -62,7 +64,7 @@ class Batches(Sampler[list[Item]]):
         if seed < 0:
             raise UsageError(f"expected a seed of at least 0, got {seed}")
         self.count, self.batch_size, self.steps, self.seed = count, batch_size, steps, seed
-        self.first, self.rank, self.world = first, rank, world
+        self.first, self.rank, self.world, self.stream = first, rank, world, stream
 
     def __len__(self) -> int:
         """The number of batches that remain."""
@@ -84,9 +86,67 @@ class Batches(Sampler[list[Item]]):
 
     def _epoch(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The order of the items in one epoch, and the view of each in that order."""
-        random = np.random.Generator(np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=(epoch,))))
+        key = (epoch, self.stream) if self.stream else (epoch,)
+        random = np.random.Generator(np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=key)))
         views = random.integers(0, np.iinfo(np.int64).max, self.count, endpoint=True)
         return random.permutation(self.count), views
+
+
+class MixedBatches(Sampler[list[Item]]):
+    """Every batch of a run over a data set of two parts, with a fixed share of each batch from the second.
+
+    Each part is gone through in its own order and at its own pace, with :class:`Batches`; a batch holds the items of
+    the first part before those of the second. All that is said there of seeds, steps, resuming and processes holds.
+
+    Args:
+        count: the number of items in the data set, both parts together.
+        batch_size: items per step, over all ranks together.
+        second: how many items, the last ones of the data set, make up the second part.
+        share: of the second part in a batch, rounded to whole items.
+        steps, seed, first, rank, world: as for :class:`Batches`.
+
+    Raises:
+        UsageError: a part has no items or no place in the batch, or cannot be shared equally among the processes.
+
+    Example:
+        >>> batches = MixedBatches(10, 4, second=7, share=0.5, steps=2, seed=0)
+        >>> [[index >= 3 for index, view in batch] for batch in batches]
+        [[False, False, True, True], [False, False, True, True]]
+    """
+
+    def __init__(
+        self,
+        count: int,
+        batch_size: int,
+        *,
+        second: int,
+        share: float,
+        steps: int,
+        seed: int,
+        first: int = 0,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        part = round(batch_size * share)
+        if not 0 < part < batch_size or part % world or (batch_size - part) % world:
+            raise UsageError(
+                f"expected a batch of labelled and unlabelled images that {world} process(es) can share equally, got "
+                f"{batch_size - part} and {part} of {batch_size}: change the batch size or the unlabelled share"
+            )
+        self.offset = count - second
+        where = {"steps": steps, "seed": seed, "first": first, "rank": rank, "world": world}
+        self.parts = (
+            Batches(self.offset, batch_size - part, **where),
+            Batches(second, part, stream=1, **where),
+        )
+
+    def __len__(self) -> int:
+        """The number of batches that remain."""
+        return len(self.parts[0])
+
+    def __iter__(self) -> Iterator[list[Item]]:
+        for ours, theirs in zip(*self.parts, strict=True):
+            yield [*ours, *((self.offset + index, view) for index, view in theirs)]
 
 
 def in_order(count: int, batch_size: int, *, rank: int = 0, world: int = 1) -> list[list[Item]]:

@@ -13,9 +13,9 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 
-from pupil.data.batches import Batches
+from pupil.data.batches import Batches, Item
 from pupil.data.transforms import Transform
 from pupil.data.views import Source, Views
 from pupil.distiller import Distiller
@@ -62,6 +62,7 @@ class Trainer:
         options: length, optimizer, precision, how often to log.
         run: where logs, weights and checkpoints go.
         title: what the progress bar says.
+        batches: makes the run's batch sampler; takes the arguments of `Batches`.
 
     Raises:
         UsageError: if nothing would be trained, or a part of the frozen teacher would.
@@ -78,8 +79,10 @@ class Trainer:
         options: Training,
         run: Run,
         title: str = "training",
+        batches: Callable[..., Sampler[list[Item]]] = Batches,
     ) -> None:
         self.dataset = dataset
+        self.batches = batches
         self.transform = transform
         self.evaluate = evaluate
         self.metric = metric
@@ -155,7 +158,7 @@ class Trainer:
         device = self.accelerator.device
         loader = DataLoader(
             Views(self.dataset, self.transform),
-            batch_sampler=Batches(
+            batch_sampler=self.batches(
                 len(self.dataset),
                 self.options.batch_size,
                 steps=self.options.steps,

@@ -31,6 +31,17 @@ class Segmentation(Training):
     dice: float = option(0.0, "weight of the Dice term")
     auxiliary_weight: float = option(0.4, "weight of an auxiliary head, where the network has one")
     label_noise: float = option(0.0, "how carelessly drawn scenes are labelled, 0 to 1")
+    unlabelled: str | None = option(
+        None, "folder of images that the teacher alone labels; 'rest' (or 'drawn'): those that --labels leaves out"
+    )
+    unlabelled_share: float = option(0.5, "share of a batch that is unlabelled images")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0.0 < self.unlabelled_share < 1.0:
+            raise UsageError(
+                f"expected unlabelled_share between 0 and 1, got {self.unlabelled_share}: change --unlabelled-share"
+            )
 
 
 def as_command(recipe: str, options: Training) -> str:

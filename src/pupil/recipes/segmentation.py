@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pupil.errors import UsageError
@@ -12,13 +13,19 @@ from pupil.run import Run
 
 if TYPE_CHECKING:
     from pupil.data.segmentation import NamedClasses
+    from pupil.data.transforms import Transform
     from pupil.data.views import Source
     from pupil.tasks.segmentation import SegmentationTask
 
 NAME = "segmentation"
+ALONE = ("none", "label-smoothing")  # methods that ask no teacher
 
 
-def segmentation(options: Segmentation | None = None, datasets: tuple[NamedClasses, NamedClasses] | None = None) -> Run:
+def segmentation(
+    options: Segmentation | None = None,
+    datasets: tuple[NamedClasses, NamedClasses] | None = None,
+    transform: Transform | None = None,
+) -> Run:
     """Train a segmentation network, alone or from a teacher.
 
     Command: `pupil train segmentation --data DIR --student pupil:small --teacher runs/big --method aicsd`
@@ -31,25 +38,36 @@ def segmentation(options: Segmentation | None = None, datasets: tuple[NamedClass
         options: see :class:`pupil.recipes.options.Segmentation`.
         datasets: training and validation data from Python instead of `options.data`; each has `classes`, and may
             have `colours` and `ignore_index` (255).
+        transform: joint transform `(image, mask) -> (image, mask)` of the training images, on torchvision's
+            `tv_tensors`, instead of the usual one; its images have the size `options.size`.
     """
     from pupil.methods import method_name
 
     options = options or Segmentation()
     options = replace(options, method=method_name(options.method), **(smaller(options) if options.smoke else {}))
     claimed(NAME, options)  # before the data are looked through, which may take its time
-    return train(prepare(options, datasets), options)
+    return train(prepare(options, datasets, transform), options)
 
 
-def prepare(options: Segmentation, datasets: tuple[NamedClasses, NamedClasses] | None = None) -> Material:
+def prepare(
+    options: Segmentation,
+    datasets: tuple[NamedClasses, NamedClasses] | None = None,
+    transform: Transform | None = None,
+) -> Material:
     """The task, the data and the transform that the options name."""
     from torch.utils.data import Subset
 
+    from pupil.data.batches import MixedBatches
     from pupil.data.classes import listed
     from pupil.data.formats import AUTO, described
     from pupil.data.segmentation import DRAWN, PYTHON, checked_data, data_format, segmentation_data
     from pupil.data.street import StreetScenes
     from pupil.data.transforms import training_transform
+    from pupil.data.unlabelled import PartlyLabelled, unlabelled_images
 
+    if options.unlabelled and (options.teacher is None or options.method in ALONE):
+        given = f"--method {options.method}" if options.teacher else "no --teacher"
+        raise UsageError(f"expected a teacher to label the images of --unlabelled, got {given}: leave one of them out")
     size, name, layout = parse_size(options.size), options.data, None
     if datasets is not None:
         name = DRAWN if isinstance(datasets[0], StreetScenes) else PYTHON
@@ -89,16 +107,22 @@ def prepare(options: Segmentation, datasets: tuple[NamedClasses, NamedClasses] |
         "dice": options.dice,
         "auxiliary_weight": options.auxiliary_weight,
     }
-    transform = training_transform(
+    transform = transform or training_transform(
         size,
         scale=parse_range(options.scale),
         flip=options.flip,
         colour=options.colour,
         ignore_index=data.ignore_index,
     )
+    images, batches = data, None
+    if options.unlabelled:
+        unlabelled = unlabelled_images(options.unlabelled, data)
+        images = PartlyLabelled(data, unlabelled)
+        batches = partial(MixedBatches, second=len(unlabelled), share=options.unlabelled_share)
+        print(f"data: {len(unlabelled)} images that the teacher alone labels")
     # A smoke run scores a few images: of drawn scenes, the others are then never drawn.
     scored: Source = Subset(val, range(min(len(val), SMOKE_IMAGES))) if options.smoke else val  # type: ignore[arg-type]
-    return Material(NAME, task_from(record, objective), data, scored, transform, record)
+    return Material(NAME, task_from(record, objective), images, scored, transform, record, batches)
 
 
 def task_from(record: dict[str, Any], objective: dict[str, Any] | None = None) -> SegmentationTask:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,9 @@ from pupil.run import Run, aside
 
 if TYPE_CHECKING:
     from torch import nn
+    from torch.utils.data import Sampler
 
+    from pupil.data.batches import Item
     from pupil.data.transforms import Transform
     from pupil.data.views import Source
     from pupil.engine.trainer import Outcome
@@ -39,6 +41,7 @@ class Material:
         val: validation data.
         transform: joint transform of training images and targets.
         record: what run.json keeps so that the task can be rebuilt.
+        batches: makes the batch sampler of the training data, with the arguments of `Batches`; None for `Batches`.
     """
 
     recipe: str
@@ -47,6 +50,7 @@ class Material:
     val: Source
     transform: Transform | None
     record: Mapping[str, Any]
+    batches: Callable[..., Sampler[list[Item]]] | None = None
 
 
 def run_folder(recipe: str, options: Training) -> Path:
@@ -105,6 +109,7 @@ def train(material: Material, options: Training) -> Run:
     """
     import torch
 
+    from pupil.data.batches import Batches
     from pupil.data.views import Views
     from pupil.engine.evaluation import evaluate
     from pupil.engine.trainer import Trainer
@@ -153,6 +158,7 @@ def train(material: Material, options: Training) -> Run:
             options=options,
             run=run,
             title=f"{options.method} (seed {options.seed})",
+            batches=material.batches or Batches,
         )
         if teacher is not None and plan.distiller.teacher is not None:
             value = evaluated(teacher)[task.metric]

@@ -48,6 +48,15 @@ def test_splits_and_seeds_never_meet() -> None:
     assert not torch.equal(train[0][0], val[0][0])
 
 
+def test_the_scenes_without_labels_are_the_others() -> None:
+    few, many = StreetScenes(6, labels=2), StreetScenes(6)
+    assert len(few.left_out) == 4
+    assert not len(many.left_out)
+    for index in range(4):
+        assert torch.equal(few.left_out[index][0], many[2 + index][0])
+    assert few.left_out is few.left_out
+
+
 def test_rarer_labels_are_the_first_scenes() -> None:
     few, many = StreetScenes(20, labels=3), StreetScenes(20)
     assert len(few) == 3

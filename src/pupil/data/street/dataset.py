@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -69,6 +71,7 @@ class StreetScenes:
             raise UsageError(f"expected a height and a width from 32 to 512, got {tuple(size)}: draw within and resize")
         self.size = (int(size[0]), int(size[1]))
         self.label_noise = label_noise
+        self._count = count
         # A seed of a scene is (seed, split, index) read as one number, so no two of them meet.
         self._first = (seed * len(SPLITS) + SPLITS.index(split)) << 31
         self._pairs: list[tuple[NDArray[np.uint8], NDArray[np.uint8]] | None] = [None] * (labels or count)
@@ -88,6 +91,15 @@ class StreetScenes:
             pair = self._pairs[index] = (scene.image, mask)
         image, target = (torch.from_numpy(array.copy()) for array in pair)
         return tv_tensors.Image(image), tv_tensors.Mask(target.long())
+
+    @cached_property
+    def left_out(self) -> StreetScenes:
+        """The scenes that `labels` left out."""
+        others = copy(self)
+        others._first += len(self)
+        others._count -= len(self)
+        others._pairs = [None] * others._count
+        return others
 
     def scene(self, index: int) -> Scene:
         """The scene of an item with every label it has, all of them exact."""
