@@ -37,6 +37,7 @@ def photos(tmp_path: Path) -> Path:
 def test_labelled_images_come_first_and_stay_as_they_are(labelled: SegmentationFolder, photos: Path) -> None:
     data = PartlyLabelled(labelled, unlabelled_images(str(photos), labelled))
     assert len(data) == 5
+    assert data.names == [*labelled.names, "0", "1", "2"]
     assert (data.classes, data.colours, data.ignore_index) == (labelled.classes, labelled.colours, 9)
     for index in range(2):
         for one, other in zip(data[index], labelled[index], strict=True):
@@ -63,6 +64,7 @@ def test_the_rest_of_drawn_scenes(spec: str) -> None:
     rest = unlabelled_images(spec, scenes)
     assert len(rest) == 3
     assert torch.equal(rest[2], StreetScenes(4, size=(32, 48))[3][0])
+    assert PartlyLabelled(scenes, rest).names[:2] == ["item 0", "unlabelled item 0"]
 
 
 def test_a_loader_with_workers_gets_both(labelled: SegmentationFolder, photos: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 from torchvision import tv_tensors
 
+from data.miniature import write_split
 from pupil.data.batches import Batches, in_order
+from pupil.data.classes import Classes
+from pupil.data.labelled import LabelledImages
 from pupil.data.transforms import training_transform
 from pupil.data.views import ItemError, Views, as_image, as_target, collate
 from pupil.errors import UsageError
@@ -243,3 +247,89 @@ def test_collate_stacks_equal_sizes_and_lists_others() -> None:
     image, mask, _ = collate([resized[0, 5], resized[2, 6]])
     assert image.shape == (2, 3, 8, 8)
     assert isinstance(mask, list)
+
+
+class Holed:
+    """Ten items of which some cannot be had; an item draws before it breaks."""
+
+    def __init__(self, *holes: int, error: type[Exception] = OSError, count: int = 10) -> None:
+        self.holes, self.error, self.count = holes, error, count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        image = torch.rand(3, 2, 2)
+        if index in self.holes:
+            raise self.error(f"hole {index}")
+        return image, torch.full((2, 2), index)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_cannot_be_read_is_replaced_by_the_next_as_the_same_view_and_counted(workers: int) -> None:
+    views = Views(Holed(2, 3, 9), skip=True)
+    batches = Batches(10, 4, steps=5, seed=1)
+    replaced = {2: 4, 3: 4, 9: 0}
+    whole = Views(Holed())
+    loader = DataLoader(views, batch_sampler=batches, num_workers=workers)
+    for asked, (image, mask, sample) in zip(batches, loader, strict=True):
+        for position, (index, view) in enumerate(asked):
+            place = replaced.get(index, index)
+            assert sample[position].tolist() == [place, view]
+            assert torch.equal(image[position], whole[place, view][0])
+            assert (mask[position] == place).all()
+    assert views.bad.nonzero().flatten().tolist() == [2, 3, 9]
+    assert views.bad_names() == ["item 2", "item 3", "item 9"]
+
+
+def test_marks_reach_a_process_that_shares_nothing_else() -> None:
+    views = Views(Holed(1, count=3), skip=True)
+    loader = DataLoader(views, batch_sampler=in_order(3, 3), num_workers=1, multiprocessing_context="spawn")
+    assert [batch[2][:, 0].tolist() for batch in loader] == [[0, 2, 2]]
+    assert views.bad.tolist() == [False, True, False]
+
+
+def test_nothing_is_marked_where_nothing_is_skipped() -> None:
+    views = Views(Holed(1))
+    assert views.bad is None
+    assert views.bad_names() == []
+    with pytest.raises(ItemError, match="cannot use item 1 of Holed: OSError: hole 1"):
+        views[1, 0]
+
+
+def test_a_file_that_broke_is_skipped_by_its_name(tmp_path: Path) -> None:
+    images, masks = (sorted((write_split(tmp_path) / part).iterdir()) for part in ("images", "masks"))
+    images[2].write_bytes(images[2].read_bytes()[:60])
+    views = Views(LabelledImages(images, masks, Classes(("a", "b", "c"))), skip=True)
+    assert views[2, 5][2].tolist() == [3, 5]
+    assert views.bad_names() == ["002"]
+
+
+def test_mistakes_are_not_skipped(tmp_path: Path) -> None:
+    """Ids that are no class, what a data set refuses, a transform that fails, and no memory."""
+    images, masks = (sorted((write_split(tmp_path) / part).iterdir()) for part in ("images", "masks"))
+    with pytest.raises(ItemError, match=r"expected label ids from 0 to 1"):
+        Views(LabelledImages(images, masks, Classes(("a", "b"))), skip=True)[0, 0]
+
+    def broken(image: Any, mask: Any) -> Any:
+        raise OSError("no table")
+
+    for views, message in [
+        (Views(Holed(0, error=UsageError), skip=True), "hole 0"),
+        (Views(Holed(), broken, skip=True), "cannot use item 0 of Holed: OSError: no table"),
+        (Views(Holed(0, error=MemoryError), skip=True), "MemoryError: hole 0"),
+    ]:
+        with pytest.raises(ItemError, match=message):
+            views[0, 0]
+        assert not views.bad.any()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_data_set_of_nothing_but_holes_ends_the_run_with_the_first(workers: int) -> None:
+    views = Views(Holed(0, 1, 2, count=3), skip=True)
+    loader = DataLoader(views, batch_sampler=[[(1, 0)]], num_workers=workers)
+    with pytest.raises(ItemError) as caught:
+        list(loader)
+    first = "cannot use item 1 of Holed: OSError: hole 1"
+    assert str(caught.value) == f"expected an item that can be read, got none among 3, first: {first}"
+    assert views.bad.all()

@@ -39,6 +39,7 @@ class PartlyLabelled(Dataset[tuple[Any, Any]]):
 
     Attributes:
         classes, colours, ignore_index: those of the labelled part.
+        names: of all items, for messages.
 
     Example:
         >>> scenes = StreetScenes(8, size=(32, 48), labels=2)
@@ -50,6 +51,12 @@ class PartlyLabelled(Dataset[tuple[Any, Any]]):
     def __init__(self, labelled: SegmentationData, unlabelled: Images) -> None:
         self.labelled, self.unlabelled = labelled, unlabelled
         self.classes, self.colours, self.ignore_index = labelled.classes, labelled.colours, labelled.ignore_index
+        parts = {"item": labelled, "unlabelled item": unlabelled}
+        self.names = [
+            name
+            for kind, part in parts.items()
+            for name in getattr(part, "names", None) or [f"{kind} {index}" for index in range(len(part))]
+        ]
 
     def __len__(self) -> int:
         return len(self.labelled) + len(self.unlabelled)
@@ -73,6 +80,7 @@ class ImageList:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = paths
+        self.names = [path.stem for path in paths]
 
     def __len__(self) -> int:
         return len(self.paths)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
 from pupil.data.batches import Item
-from pupil.data.images import rgb_array
+from pupil.data.images import Unreadable, rgb_array
 from pupil.data.transforms import Transform
 from pupil.errors import UsageError
 
@@ -34,14 +34,19 @@ class Views(Dataset[tuple[Any, Any, Tensor]]):
         dataset: any map-style data set that gives `(image, target)`: the image a tensor (3, H, W), a PIL image or an
             array (H, W, 3); the target a mask of class ids in any of these forms, or anything else, left as it is.
         transform: a joint transform `(image, target) -> (image, target)` on torchvision's `tv_tensors`.
+        skip: whether an item that cannot be read is replaced by the next one that can, as the same view, and marked in
+            `bad`. Labels that are no class, and a transform that fails, are mistakes that end a run all the same.
+
+    Attributes:
+        bad: which items could not be read so far, also in the workers of a loader; None without `skip`.
 
     Shape:
         - image: (3, H, W), float32 in [0, 1].
         - mask: (H, W), int64.
-        - sample: (2,), int64: index and view.
+        - sample: (2,), int64: index and view, those of the item that is given.
 
     Raises:
-        ItemError: an item that cannot be read or transformed, named.
+        ItemError: an item that cannot be read or transformed, named; with `skip`, if none can be read.
 
     Example:
         >>> from pupil.data.transforms import training_transform
@@ -54,34 +59,60 @@ class Views(Dataset[tuple[Any, Any, Tensor]]):
         True
     """
 
-    def __init__(self, dataset: Source, transform: Transform | None = None) -> None:
+    def __init__(self, dataset: Source, transform: Transform | None = None, *, skip: bool = False) -> None:
         self.dataset = dataset
         self.transform = transform
+        # In shared memory: the workers of a loader mark what they find.
+        self.bad = torch.zeros(len(dataset), dtype=torch.bool).share_memory_() if skip else None
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, item: Item) -> tuple[Any, Any, Tensor]:
-        from torchvision.transforms.v2 import functional
-
         if not isinstance(item, tuple):
             raise UsageError(
                 f"expected an item (index, view), got {item!r}: load with batch_sampler=Batches(...) or in_order(...)"
             )
         index, view = item
+        if self.bad is None:
+            return self._view(index, view)
+        broken: list[UnreadableItem] = []
+        for place in (*range(index, len(self)), *range(index)):
+            try:
+                return self._view(place, view)
+            except UnreadableItem as error:
+                self.bad[place] = True
+                broken.append(error)
+        raise ItemError(f"expected an item that can be read, got none among {len(self)}, first: {broken[0]}")
+
+    def bad_names(self) -> list[str]:
+        """The items that could not be read so far: the names that the data set gives them, or their numbers."""
+        names = getattr(self.dataset, "names", None)
+        found = [] if self.bad is None else self.bad.nonzero().flatten().tolist()
+        return [f"item {index}" if names is None else str(names[index]) for index in found]
+
+    def _view(self, index: int, view: int) -> tuple[Any, Any, Tensor]:
+        from torchvision.transforms.v2 import functional
+
+        read = False
         try:
             with seeded(view):
                 image, target = self.dataset[index]
+                read = True
                 image, target = as_image(image), as_target(target)
                 if self.transform is not None:
                     image, target = self.transform(image, target)
                 image = functional.to_dtype(image, torch.float32, scale=True)
-        except UsageError as error:
-            raise ItemError(str(error)) from error
         except Exception as error:
-            reason = str(error).strip().splitlines()[:1]
-            said = ": ".join([type(error).__name__, *reason])
-            raise ItemError(f"cannot use item {index} of {type(self.dataset).__name__}: {said}") from error
+            # What the reader's own data set raises is taken for a broken item, unless it says what is wrong.
+            broken = not read and not isinstance(error, MemoryError)
+            if isinstance(error, UsageError):
+                line, broken = str(error), broken and isinstance(error, Unreadable)
+            else:
+                reason = str(error).strip().splitlines()[:1]
+                said = ": ".join([type(error).__name__, *reason])
+                line = f"cannot use item {index} of {type(self.dataset).__name__}: {said}"
+            raise (UnreadableItem if broken else ItemError)(line) from error
         return _plain(image), _plain(target), torch.tensor([index, view])
 
 
@@ -94,6 +125,10 @@ class ItemError(UsageError):
         super().__init__(line)
         if traceback:
             self.add_note(traceback)
+
+
+class UnreadableItem(ItemError):
+    """An item whose file or source is at fault, which a run may survive."""
 
 
 @contextmanager
