@@ -63,7 +63,9 @@ class Views(Dataset[tuple[Any, Any, Tensor]]):
         self.dataset = dataset
         self.transform = transform
         # In shared memory: the workers of a loader mark what they find.
-        self.bad = torch.zeros(len(dataset), dtype=torch.bool).share_memory_() if skip else None
+        self.bad = torch.zeros(len(dataset), dtype=torch.bool) if skip else None
+        if self.bad is not None:
+            self.bad.share_memory_()  # type: ignore[no-untyped-call]
 
     def __len__(self) -> int:
         return len(self.dataset)
