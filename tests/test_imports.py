@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pupil.errors import UsageError
-from pupil.imports import import_function
+from pupil.imports import import_function, import_package
 
 
 @pytest.fixture
@@ -66,3 +66,13 @@ def test_a_mistyped_function_gets_the_close_names() -> None:
 def test_a_value_is_no_function() -> None:
     with pytest.raises(UsageError, match="unknown function in math 'pi'"):
         import_function("math:pi")
+
+
+def test_a_package_that_is_not_installed_is_named_with_its_extra(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "half_a_package.py").write_text("import missing_part_of_it\n")
+    with pytest.raises(UsageError, match=r'^expected no_such for x:y, got no such .*: pip install "pupil-kd\[big\]"$'):
+        import_package("no_such.part", "big", "x:y")
+    # A package that is there and broken is not ours to explain.
+    monkeypatch.syspath_prepend(folder)
+    with pytest.raises(ModuleNotFoundError, match="missing_part_of_it"):
+        import_package("half_a_package", "big", "x:y")

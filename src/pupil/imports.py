@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 from pupil.errors import UsageError, unknown
@@ -39,3 +40,29 @@ def import_function(spec: str) -> Callable[..., Any]:
     if not callable(found):
         raise unknown(f"function in {name}", function, [key for key, value in vars(module).items() if callable(value)])
     return found  # type: ignore[no-any-return]
+
+
+def import_package(module: str, extra: str, wanted: str) -> ModuleType:
+    """A module of a package that only some readers need.
+
+    Args:
+        module: its dotted name.
+        extra: the extra of ours that installs the package.
+        wanted: what needs it, for the error.
+
+    Raises:
+        UsageError: where it is not installed; the command that installs it is named.
+
+    Example:
+        >>> import_package("json", "formats", "reading").loads("[1]")
+        [1]
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        package = module.partition(".")[0]
+        if (error.name or "").partition(".")[0] != package:
+            raise
+        raise UsageError(
+            f'expected {package} for {wanted}, got no such package: pip install "pupil-kd[{extra}]"'
+        ) from error

@@ -119,7 +119,10 @@ def test_own_code_that_is_no_model_is_refused(own_nets: str) -> None:
             "torchvision:deeplabv3_resnet55",
             "unknown segmentation model of torchvision .* did you mean deeplabv3_resnet50",
         ),
-        ("torchvision:fcn_resnet50?weights=WHICH", "torchvision:fcn_resnet50 refused its options: "),
+        (
+            "torchvision:fcn_resnet50?weights=WHICH",
+            "unknown weights of torchvision:fcn_resnet50 'WHICH': expected one of ",
+        ),
         ("torchvison:fcn_resnet50", "unknown model family 'torchvison': did you mean torchvision"),
         ("no_such_module_of_mine:build", "no_such_module_of_mine"),
         ("runs/absent", "expected a model as pupil:NAME, .* or a run folder, got 'runs/absent'"),

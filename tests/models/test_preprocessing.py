@@ -47,6 +47,13 @@ def test_sizes_are_resampled_to_the_nearest_multiple() -> None:
     assert Preprocessing(divisor=32)(picture) is picture
 
 
+def test_a_network_of_one_size_gets_it_whatever_comes() -> None:
+    settings = Preprocessing(size=(24, 40), divisor=32)
+    assert settings(image(1, 3, 120, 161)).shape == (1, 3, 24, 40)
+    picture = image(1, 3, 24, 40)
+    assert settings(picture) is picture
+
+
 def test_keeps_type_and_gradient_and_may_meet_inference_mode_first() -> None:
     settings = Preprocessing(mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
     with torch.inference_mode():
@@ -76,7 +83,7 @@ def test_travels_on_copies_and_pickles_and_stays_out_of_the_state(twin) -> None:
 
 
 def test_survives_json() -> None:
-    settings = Preprocessing(mean=(1, 2, 3), std=(4, 5, 6), scale=255, order="BGR", divisor=14)
+    settings = Preprocessing(mean=(1, 2, 3), std=(4, 5, 6), scale=255, order="BGR", divisor=14, size=(8, 9))
     assert Preprocessing.from_json(json.loads(json.dumps(settings.to_json()))) == settings
     with pytest.raises(UsageError, match="unknown preprocessing setting 'meen': did you mean mean"):
         Preprocessing.from_json({"meen": [0, 0, 0]})

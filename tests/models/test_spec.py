@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import pytest
 
 from pupil.errors import UsageError
-from pupil.models.spec import Spec, arguments, parse
+from pupil.models.spec import Spec, arguments, literal, one_line, parse, wanted_weights
 
 
 def test_takes_a_name_apart() -> None:
@@ -40,3 +41,37 @@ def test_passes_only_options_that_exist() -> None:
         arguments(build, {"classes": "5"}, "m:build", reserved)
     with pytest.raises(UsageError, match="m:closed takes no options, got 'width': leave it out"):
         arguments(closed, {"width": "5"}, "m:closed", reserved)
+
+
+def test_values_with_commas_are_lists_where_the_option_is_no_single_value() -> None:
+    def build(
+        name: str = "", mode: Literal["a,b", "c"] = "c", width: int | None = 1, channels: Sequence[int] = (1,), rest=0
+    ) -> None: ...
+
+    given = {"name": "a,b", "mode": "a,b", "channels": "8,16", "rest": "0.5,relu"}
+    assert arguments(build, given, "m:build") == {
+        "name": "a,b", "mode": "a,b", "channels": [8, 16], "rest": [0.5, "relu"]
+    }  # fmt: skip
+    with pytest.raises(UsageError, match="expected int or none for 'width', got '1,2'"):
+        arguments(build, {"width": "1,2"}, "m:build")
+    assert literal("4,") == [4]
+
+
+@pytest.mark.parametrize(
+    ("text", "weights"),
+    [("imagenet", "imagenet"), ("DEFAULT", "imagenet"), ("true", "imagenet"), ("none", None), ("False", None),
+     ("ssl", "ssl"), ("nvidia/mit-b0", "nvidia/mit-b0")],
+)  # fmt: skip
+def test_weights_have_one_word_everywhere(text: str, weights: str | None) -> None:
+    assert wanted_weights({"weights": text}) == weights
+
+
+def test_what_a_library_raises_becomes_one_line_with_its_cause() -> None:
+    with pytest.raises(UsageError) as caught, one_line("cannot get the weights"):
+        raise OSError("no way\n  to host")
+    assert str(caught.value) == "cannot get the weights: no way to host"
+    assert isinstance(caught.value.__cause__, OSError)
+    with pytest.raises(UsageError, match=r"^ours$"), one_line("cannot"):
+        raise UsageError("ours")
+    with pytest.raises(KeyboardInterrupt), one_line("cannot"):
+        raise KeyboardInterrupt

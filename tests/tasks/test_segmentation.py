@@ -49,6 +49,7 @@ class Answering(nn.Module):
         (lambda logits: {"out": logits}, False),
         (lambda logits: {"out": logits, "aux": 2 * logits}, True),
         (lambda logits: {"logits": logits, "hidden_states": None}, False),
+        (lambda logits: {"logits": logits, "auxiliary_logits": 2 * logits}, True),
         (lambda logits: (logits,), False),
         (lambda logits: (logits, 2 * logits), True),
         (lambda logits: [logits, 2 * logits], True),
@@ -182,3 +183,32 @@ def test_label_and_prediction_stand_side_by_side(ignore_index: int) -> None:
 def test_drawing_needs_colours() -> None:
     with pytest.raises(UsageError, match="expected colours to draw with, got none"):
         SegmentationTask(CLASSES).draw(images(3, 2, 2), torch.zeros(2, 2))
+
+
+def test_a_network_of_more_classes_answers_in_the_tasks() -> None:
+    model, image = Answering(lambda logits: {"out": logits, "aux": 2 * logits}), images(2, 3, 4, 6)
+    model.classes = ("sky", "road", "car")
+    whole = model.layer(image)
+    shown = SegmentationTask(CLASSES).call(model, image)
+    assert torch.equal(shown.output, whole[:, [1, 2, 0]])
+    assert torch.equal(shown.features["aux"], 2 * whole[:, [1, 2, 0]])
+    shown.output[:, 0].sum().backward()
+    assert model.layer.bias.grad.tolist() == [0, 2 * 4 * 6, 0]
+    assert SegmentationTask(["sky", "road"]).call(model, image).output.shape == (2, 2, 4, 6)
+    with pytest.raises(UsageError, match="got none for tree among its sky, road, car"):
+        SegmentationTask(["sky", "tree"]).call(model, image)
+
+
+def test_a_number_of_classes_is_no_name() -> None:
+    model = pointwise()
+    model.classes = 3
+    assert SegmentationTask(CLASSES).call(model, images(1, 3, 4, 4)).output.shape == (1, 3, 4, 4)
+
+
+def test_selecting_classes_compiles_without_a_graph_break() -> None:
+    model, image = pointwise(), images(1, 3, 4, 4)
+    model.classes = ("sky", "road", "car")
+    task = SegmentationTask(CLASSES)
+    expected = task.call(model, image).output
+    compiled = torch.compile(lambda image: task.call(model, image).output, backend="eager", fullgraph=True)
+    assert torch.equal(compiled(image), expected)

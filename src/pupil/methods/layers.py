@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 
@@ -11,6 +11,7 @@ from pupil.errors import UsageError
 from pupil.lesson import Weight, features
 from pupil.methods.plan import Plan, needed, with_teacher
 from pupil.taps import RECEIVED, DryRun, LayerShape, dry_run
+from pupil.tasks.class_matching import names_of
 from pupil.tasks.task import Task
 
 Layer = tuple[str, tuple[int, ...]]
@@ -28,6 +29,7 @@ def between_layers(
     teacher_layer: str | None,
     weight: Weight,
     only_maps: bool = True,
+    further: Mapping[str, Term] | None = None,
 ) -> Plan:
     """The task loss and one term between a layer of the student and a layer of the teacher.
 
@@ -44,6 +46,7 @@ def between_layers(
         teacher_layer: the teacher's layer, see :func:`pair_of_layers`.
         weight: the term's weight.
         only_maps: whether the loss compares maps (N, C, H, W) and nothing else.
+        further: terms beside it.
 
     Raises:
         UsageError: if a layer is unknown or cannot be tapped, or is no map where the loss compares maps.
@@ -55,7 +58,7 @@ def between_layers(
             f"and the teacher's {theirs[0]!r} {theirs[1]}: choose layers before any pooling (see `pupil layers`)"
         )
     term = Term(loss(ours, theirs), features(ours[0], theirs[0], resize="smaller"), weight)
-    return with_teacher(student, teacher, task, {name: term}, layers=([ours[0]], [theirs[0]]))
+    return with_teacher(student, teacher, task, {name: term, **(further or {})}, layers=([ours[0]], [theirs[0]]))
 
 
 def pair_of_layers(
@@ -75,11 +78,16 @@ def pair_of_layers(
         (name, shape) of the student's layer and of the teacher's.
     """
     shapes = dry_run(student, image, task.call), dry_run(teacher, image, task.call)
-    ours = layer or last_feature(student, shapes[0], len(task.classes))
+    ours = layer or last_feature(student, shapes[0], _classes(student, task))
     if layer and teacher_layer is None and layer.removesuffix(RECEIVED) in shapes[1].layers:
         teacher_layer = layer
-    theirs = teacher_layer or last_feature(teacher, shapes[1], len(task.classes))
+    theirs = teacher_layer or last_feature(teacher, shapes[1], _classes(teacher, task))
     return (ours, shapes[0].shape(ours)), (theirs, shapes[1].shape(theirs))
+
+
+def _classes(model: nn.Module, task: Task) -> int:
+    """How many channels its classifier has: a teacher may tell more classes apart than the task asks for."""
+    return len(names_of(model) or task.classes)
 
 
 def last_feature(model: nn.Module, shapes: DryRun, classes: int) -> str:

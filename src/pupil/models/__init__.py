@@ -1,9 +1,10 @@
 """Models: our own small nets, and the doors to everybody else's."""
 
-from pupil.models.load import count_parameters, load_model, model_names
+from pupil.models.load import FAMILIES, count_parameters, load_model, model_names
 from pupil.models.preprocessing import IMAGENET, PLAIN, Preprocessing, attach
 
 __all__ = [
+    "FAMILIES",
     "IMAGENET",
     "PLAIN",
     "Preprocessing",

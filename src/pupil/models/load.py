@@ -1,9 +1,9 @@
-"""The doors to models: one text names any network, ours, torchvision's, the reader's own, or that of a run."""
+"""The doors to models: one text names any network, ours, other libraries', the reader's own, or that of a run."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -13,57 +13,66 @@ from pupil.errors import UsageError, unknown
 from pupil.imports import import_function
 from pupil.models.preprocessing import IMAGENET, PLAIN, Preprocessing, attach
 from pupil.models.small import SIZES, small_net
-from pupil.models.spec import Spec, arguments, parse, signature
+from pupil.models.smp_models import from_smp, smp_names
+from pupil.models.spec import Spec, arguments, parse, signature, untrained
+from pupil.models.timm_models import from_timm, timm_names
+from pupil.models.torchvision_models import from_torchvision, torchvision_names
+from pupil.models.transformers_models import from_transformers, transformers_names
 from pupil.run import Run
 
-Door = Callable[[Spec, int], nn.Module]
+# (the parsed text, how many classes, whether pretrained weights are loaded where the text asks for them)
+Door = Callable[[Spec, int | None, bool], nn.Module]
 
 
-def load_model(spec: str, classes: int, *, seed: int | None = None, trust: str | None = None) -> nn.Module:
+def load_model(spec: str, classes: int | None, *, seed: int | None = None, trust: str | None = None) -> nn.Module:
     """The network that a text names, unmodified, with its preprocessing attached.
 
-    ===================================  =====================================================================
-    ``pupil:tiny?width=24``              our own nets, see :mod:`pupil.models.small`
-    ``torchvision:NAME?aux_loss=true``   a segmentation network of torchvision; random weights unless
-                                         ``weights=`` or ``weights_backbone=`` says otherwise
-    ``package.module:function?a=1``      called with ``classes=`` (or ``num_classes=``) and the options; the
-                                         current directory is importable. Its model is fed RGB in [0, 1] unless it
-                                         carries a ``preprocessing`` (see :func:`pupil.models.attach`)
-    ``runs/big``                         a run folder: the student trained there, with its weights
-    ===================================  =====================================================================
+    =======================================  =================================================================
+    ``pupil:tiny?width=24``                  our own nets, see :mod:`pupil.models.small`
+    ``torchvision:NAME?aux_loss=true``       a segmentation network of torchvision
+    ``timm:NAME?decoder=64``                 an encoder of timm under our light decoder
+    ``smp:ARCHITECTURE/ENCODER``             of segmentation_models_pytorch
+    ``transformers:segformer?depths=...``    of transformers: an architecture, a folder, or a hub id
+    ``package.module:function?a=1``          called with ``classes=`` (or ``num_classes=``) and the options; the
+                                             current directory is importable. Its model is fed RGB in [0, 1] unless
+                                             it carries a ``preprocessing`` (see :func:`pupil.models.attach`)
+    ``runs/big``                             a run folder: the student trained there, with its weights and, in its
+                                             attribute ``classes``, the names of what it tells apart
+    =======================================  =================================================================
+
+    Weights are random, and nothing is fetched, unless ``?weights=imagenet`` or a library's own tag asks for
+    pretrained ones.
 
     Args:
         spec: the text.
-        classes: how many classes the network tells apart.
+        classes: how many classes the network tells apart; None keeps those that it was trained for.
         seed: seed of the initial weights, leaving the global generator as it was; None draws from that generator.
         trust: a ``package.module:function`` that may be imported although only a run folder names it.
 
     Raises:
-        UsageError: for a name, option or folder that does not exist, and for a module that does not import.
+        UsageError: for a name, option or folder that does not exist, a module that does not import, a package that
+            is not installed, weights that cannot be fetched, and classes=None where nothing was trained.
 
     Example:
         >>> model = load_model("pupil:tiny", classes=5, seed=0)
         >>> count_parameters(model) < 30_000, model.preprocessing == IMAGENET
         (True, True)
     """
-    if classes < 1:
+    if classes is not None and classes < 1:
         raise UsageError(f"expected at least one class, got {classes}")
     if Path(spec).is_dir():
         return from_run(Path(spec), classes, trust)
-    parsed = parse(spec)
-    door = DOORS.get(parsed.family, from_code)
-    # Networks are built on the CPU: its generator alone is seeded, and restored.
-    with torch.random.fork_rng(devices=[], enabled=seed is not None):
-        if seed is not None:
-            torch.default_generator.manual_seed(seed)
-        return door(parsed, classes)
+    return _built(spec, classes, seed)
 
 
-def model_names() -> dict[str, list[str]]:
-    """The models that are known by name, by family."""
-    from torchvision.models import list_models, segmentation
+def model_names() -> Mapping[str, list[str]]:
+    """The models that are known by name, by family; each library is imported when its family is first looked up.
 
-    return {"pupil": list(SIZES), "torchvision": list_models(module=segmentation)}
+    Example:
+        >>> list(model_names()), model_names()["pupil"]
+        (['pupil', 'torchvision', 'timm', 'smp', 'transformers'], ['tiny', 'small', 'base', 'large'])
+    """
+    return _Names()
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -71,33 +80,21 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def from_pupil(spec: Spec, classes: int) -> nn.Module:
-    """One of our own small nets."""
+def from_pupil(spec: Spec, classes: int | None, pretrained: bool) -> nn.Module:
+    """One of our own small nets, which are never pretrained."""
+    if classes is None:
+        raise untrained(spec)
     options = arguments(small_net, spec.options, f"pupil:{spec.name}", frozenset({"name", "classes"}))
     return attach(small_net(spec.name, classes, **options), IMAGENET)
 
 
-def from_torchvision(spec: Spec, classes: int) -> nn.Module:
-    """A segmentation network of torchvision, without pretrained weights unless they are asked for."""
-    from torchvision.models import get_model_builder
-
-    names = model_names()["torchvision"]
-    if spec.name not in names:
-        raise unknown("segmentation model of torchvision", spec.name, names)
-    build = get_model_builder(spec.name)
-    options = arguments(build, spec.options, f"torchvision:{spec.name}", frozenset({"num_classes"}))
-    try:
-        model: nn.Module = build(num_classes=classes, **{"weights": None, "weights_backbone": None, **options})
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"torchvision:{spec.name} refused its options: {error}") from error
-    return attach(model, IMAGENET)
-
-
-def from_code(spec: Spec, classes: int) -> nn.Module:
-    """The network that a function of the reader's own builds."""
+def from_code(spec: Spec, classes: int | None, pretrained: bool) -> nn.Module:
+    """The network that a function of the reader's own builds, which also sees to its weights."""
     if difflib.get_close_matches(spec.family, DOORS, cutoff=0.7):
         raise unknown("model family", spec.family, DOORS)
     text = f"{spec.family}:{spec.name}"
+    if classes is None:
+        raise UsageError(f"expected a number of classes for {text}, got none: pass classes")
     build = import_function(text)
     parameters = signature(build).parameters
     name = next((each for each in ("classes", "num_classes") if each in parameters), None)
@@ -111,28 +108,67 @@ def from_code(spec: Spec, classes: int) -> nn.Module:
     return model if hasattr(model, "preprocessing") else attach(model, PLAIN)
 
 
-def from_run(folder: Path, classes: int, trust: str | None = None) -> nn.Module:
-    """The student of a finished run, with its weights and its preprocessing."""
+def from_run(folder: Path, classes: int | None = None, trust: str | None = None) -> nn.Module:
+    """The student of a finished run, with its weights, its preprocessing, and the names of its classes."""
     run = Run(folder)
-    spec, trained = run.record["model"]["spec"], len(run.record["classes"])
+    spec, names = run.record["model"]["spec"], tuple(run.record["classes"])
+    trained = len(names)
     if parse(spec).family not in DOORS and spec != trust:
         raise UsageError(
             f"the run {str(folder)!r} names code, {spec!r}, not run unasked: pass --trust {spec} to allow it"
         )
-    if trained != classes:
+    if classes not in (None, trained):
         raise UsageError(
             f"expected {classes} classes, got {trained} in the run {str(folder)!r}: use data of its classes"
         )
-    # Its first weights are replaced at once: a seed keeps the global generator out of it.
-    model = load_model(spec, classes, seed=0)
+    # Its first weights are replaced at once: none are fetched, and a seed keeps the global generator out of it.
+    model = _built(spec, trained, seed=0, pretrained=False)
     try:
         model.load_state_dict(run.load_weights(), strict=True)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise UsageError(f"expected the weights in {str(folder)!r} to fit {spec!r}: {reason}") from None
+    model.classes = names  # type: ignore[assignment]
     preprocessing = run.record["model"]["preprocessing"]
     return model if preprocessing is None else attach(model, Preprocessing.from_json(preprocessing))
 
 
-# The place for further families (timm, smp, transformers): a door each.
-DOORS: Mapping[str, Door] = {"pupil": from_pupil, "torchvision": from_torchvision}
+def _built(spec: str, classes: int | None, seed: int | None, pretrained: bool = True) -> nn.Module:
+    parsed = parse(spec)
+    door = DOORS.get(parsed.family, from_code)
+    # Networks are built on the CPU: its generator alone is seeded, and restored.
+    with torch.random.fork_rng(devices=[], enabled=seed is not None):
+        if seed is not None:
+            torch.default_generator.manual_seed(seed)
+        return door(parsed, classes, pretrained)
+
+
+# A family is a door and its list of names; a new one is one line here and a file beside this one.
+DOORS: Mapping[str, Door] = {
+    "pupil": from_pupil,
+    "torchvision": from_torchvision,
+    "timm": from_timm,
+    "smp": from_smp,
+    "transformers": from_transformers,
+}
+FAMILIES = tuple(DOORS)
+_LISTS: Mapping[str, Callable[[], list[str]]] = {
+    "pupil": lambda: list(SIZES),
+    "torchvision": torchvision_names,
+    "timm": timm_names,
+    "smp": smp_names,
+    "transformers": transformers_names,
+}
+
+
+class _Names(Mapping[str, list[str]]):
+    """Names by family, asked for one family at a time: timm alone takes seconds to import."""
+
+    def __getitem__(self, family: str) -> list[str]:
+        return _LISTS[family]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_LISTS)
+
+    def __len__(self) -> int:
+        return len(_LISTS)

@@ -32,9 +32,10 @@ class Preprocessing:
         scale: the largest input value the network knows: 1 or 255.
         order: the network's channel order.
         divisor: the network takes heights and widths that are multiples of this.
+        size: the one (H, W) that the network takes, whatever its shape; None where it takes others too.
 
     Shape:
-        (N, 3, H, W) floating point to the same shape, H and W as the divisor asks.
+        (N, 3, H, W) floating point to the same shape, H and W as divisor and size ask.
 
     Raises:
         UsageError: for a setting out of range, and for an image of another shape or of integers.
@@ -53,11 +54,15 @@ class Preprocessing:
     scale: float = 1.0
     order: Literal["RGB", "BGR"] = "RGB"
     divisor: int = 1
+    size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         for name in ("mean", "std"):
             # Lists come out of JSON and of other libraries; tuples keep the record hashable.
             object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
+        if self.size is not None:
+            height, width = self.size
+            object.__setattr__(self, "size", (int(height), int(width)))
         if len(self.mean) != 3 or len(self.std) != 3:
             raise UsageError(f"expected three channels of mean and std, got {self.mean} and {self.std}")
         if min(*self.std, self.scale) <= 0 or self.divisor < 1:
@@ -73,8 +78,8 @@ class Preprocessing:
                 f"expected an image (N, 3, H, W) of floats in [0, 1], got {tuple(image.shape)} {image.dtype}: "
                 "batch it and divide by 255"
             )
-        size = [max(1, round(side / self.divisor)) * self.divisor for side in image.shape[2:]]
-        if size != list(image.shape[2:]):
+        size = self.size or tuple(max(1, round(side / self.divisor)) * self.divisor for side in image.shape[2:])
+        if size != tuple(image.shape[2:]):
             image = F.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=True)
         if self.order == "BGR":
             image = image.flip(1)
@@ -85,7 +90,7 @@ class Preprocessing:
 
     def to_json(self) -> dict[str, Any]:
         """The settings as numbers, strings and lists, for ``run.json``."""
-        return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Preprocessing:

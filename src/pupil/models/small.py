@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pupil.errors import UsageError, unknown
+from pupil.models.decoder import ConvNorm, Decoder
 
 
 @dataclass(frozen=True)
@@ -46,24 +47,6 @@ SIZES = {
     "base": Size(stem=24, stages=(48, 96, 192), depth=(1, 1, 2), decoder=32),
     "large": Size(stem=32, stages=(64, 128, 256), depth=(2, 3, 4), decoder=64),
 }
-
-
-class ConvNorm(nn.Sequential):
-    """Convolution and BatchNorm, and ReLU unless told otherwise."""
-
-    def __init__(
-        self,
-        channels: int,
-        out: int,
-        kernel: int = 3,
-        stride: int = 1,
-        dilation: int = 1,
-        activate: bool = True,
-    ) -> None:
-        padding = kernel // 2 * dilation
-        super().__init__(nn.Conv2d(channels, out, kernel, stride, padding, dilation, bias=False), nn.BatchNorm2d(out))
-        if activate:
-            self.append(nn.ReLU())
 
 
 class Residual(nn.Module):
@@ -109,22 +92,6 @@ class Context(nn.Module):
         narrow = self.reduce(x)
         around = self.expand(torch.cat([view(narrow) for view in self.views], dim=1))
         return F.relu(x + around + self.mean(x.mean((2, 3), keepdim=True)))
-
-
-class Decoder(nn.Module):
-    """From the coarsest map up: each finer one joins by a 1x1 convolution and a sum; a 3x3 convolution closes."""
-
-    def __init__(self, channels: tuple[int, ...], out: int) -> None:
-        super().__init__()
-        self.lateral = nn.ModuleList(nn.Conv2d(each, out, 1) for each in channels)
-        self.fuse = nn.Sequential(nn.BatchNorm2d(out), nn.ReLU(), ConvNorm(out, out))
-
-    def forward(self, features: list[Tensor]) -> Tensor:
-        coarse, *finer = [lateral(each) for lateral, each in zip(self.lateral, features, strict=True)][::-1]
-        for fine in finer:
-            coarse = fine + F.interpolate(coarse, size=fine.shape[2:], mode="bilinear", align_corners=False)
-        fused: Tensor = self.fuse(coarse)
-        return fused
 
 
 class SmallNet(nn.Module):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 from urllib.parse import parse_qsl
 
 from pupil.errors import UsageError, unknown
@@ -41,7 +43,7 @@ def parse(text: str) -> Spec:
     family, colon, name = head.partition(":")
     if not (family and colon and name):
         raise UsageError(
-            f"expected a model as pupil:NAME, torchvision:NAME, package.module:function or a run folder, got {text!r}: "
+            f"expected a model as pupil:NAME, timm:NAME, package.module:function or a run folder, got {text!r}: "
             "there is no such folder, and a model's name has a colon"
         )
     try:
@@ -84,7 +86,13 @@ def arguments(
                 if known
                 else UsageError(f"{kind} takes no options, got {name!r}: leave it out")
             )
-    return {name: convert(text, known.get(name), name) for name, text in options.items()}
+    return {name: _value(text, known.get(name), name) for name, text in options.items()}
+
+
+def _value(text: str, annotation: Any, name: str) -> Any:
+    kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    single = all(kind in (bool, int, float, str, NoneType) or get_origin(kind) is Literal for kind in kinds)
+    return convert(text, annotation, name) if single or "," not in text else literal(text)
 
 
 def signature(build: Callable[..., Any]) -> inspect.Signature:
@@ -93,3 +101,53 @@ def signature(build: Callable[..., Any]) -> inspect.Signature:
         return inspect.signature(build, eval_str=True)
     except (NameError, TypeError, AttributeError, SyntaxError):
         return inspect.signature(build)
+
+
+def literal(text: str) -> Any:
+    """A value from its text where nobody says of which type it is; values with commas between them are a list.
+
+    Example:
+        >>> literal("0.5"), literal("2,2,2,2"), literal("relu")
+        (0.5, [2, 2, 2, 2], 'relu')
+    """
+    return [convert(part) for part in text.split(",") if part] if "," in text else convert(text)
+
+
+def wanted_weights(options: Mapping[str, str]) -> str | None:
+    """Which pretrained weights the option `weights` asks for: a library's own tag, "imagenet" for its usual ones.
+
+    Example:
+        >>> wanted_weights({"weights": "default"}), wanted_weights({"weights": "none"}), wanted_weights({})
+        ('imagenet', None, None)
+    """
+    text = options.get("weights", "none")
+    if text.lower() in ("none", "false", ""):
+        return None
+    return "imagenet" if text.lower() in ("imagenet", "default", "true") else text
+
+
+@contextmanager
+def one_line(what: str) -> Iterator[None]:
+    """Turn whatever a library raises over options, files or the network into one line for the reader.
+
+    Example:
+        >>> with one_line("smp:unet refused its options"):
+        ...     raise ValueError("no such depth")
+        Traceback (most recent call last):
+        ...
+        pupil.errors.UsageError: smp:unet refused its options: no such depth
+    """
+    try:
+        yield
+    except UsageError:
+        raise
+    except Exception as error:
+        raise UsageError(f"{what}: {' '.join(str(error).split())[:300]}") from error
+
+
+def untrained(spec: Spec) -> UsageError:
+    """The error for a network that is asked for its own classes and has learned none."""
+    return UsageError(
+        f"expected a trained network, got '{spec.family}:{spec.name}', whose classifier is random: "
+        "train it and pass its run"
+    )

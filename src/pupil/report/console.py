@@ -35,6 +35,7 @@ def print_columns(header: Sequence[str], rows: Sequence[Sequence[str]], *, numbe
 
 def print_summary(run: Run) -> None:
     """How a run ended, beside its teacher, and where everything is."""
+    from pupil.models import FAMILIES
     from pupil.report.table import Table
 
     table = Table([run.summary or {}])
@@ -44,7 +45,7 @@ def print_summary(run: Run) -> None:
     print()
     print_columns([table.header[column] for column in shown], rows, numbers=len(shown) - 1)
     spec = run.record["model"]["spec"]
-    trust = "" if spec.startswith(("pupil:", "torchvision:")) else f" --trust {spec}"
+    trust = "" if spec.partition(":")[0] in FAMILIES else f" --trust {spec}"
     print(f"\nreport  {run.folder}/report.html\nuse it  pupil predict {run.folder} IMAGES --out DIR{trust}")
 
 
@@ -92,12 +93,13 @@ def print_layers(spec: str, size: tuple[int, int], classes: int, trust: str | No
 
     from pupil.models import load_model
     from pupil.taps import dry_run
+    from pupil.tasks.class_matching import names_of
     from pupil.tasks.segmentation import SegmentationTask
 
     if Path(spec).is_dir():
         classes = len(Run(spec).record["classes"])
     model = load_model(spec, classes, trust=trust)
-    task = SegmentationTask([str(each) for each in range(classes)])
+    task = SegmentationTask(names_of(model) or [str(each) for each in range(classes)])
     found = dry_run(model, torch.zeros(1, 3, *size), task.call)
     rows = []
     for layer in found.layers.values():

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pupil.errors import UsageError
 from pupil.lesson import Activations, Inputs, Lesson
+from pupil.tasks.class_matching import names_of, selected
 from pupil.tasks.segmentation_loss import SegmentationLoss
 from pupil.tasks.segmentation_metrics import SegmentationMetrics
 
@@ -61,12 +62,19 @@ class SegmentationTask:
     def call(self, model: nn.Module, image: Tensor, target: Any = None) -> Activations:
         """Normalise as the network expects, run it, and name the logits and the auxiliary logits.
 
+        A network that names other classes in its attribute `classes`, or the same in another order, answers in the
+        task's: its logits are selected by name.
+
         Shape:
             image: (N, 3, H, W), RGB in [0, 1]; output: (N, K, h, w), at the network's own stride.
         """
         preprocessing = getattr(model, "preprocessing", None)
         answer = model(preprocessing(image) if preprocessing else image)
         logits, auxiliary = _logits(answer)
+        if theirs := names_of(model):
+            ours = tuple(self.classes)
+            logits = selected(logits, theirs, ours)
+            auxiliary = None if auxiliary is None else selected(auxiliary, theirs, ours)
         if logits.dim() != 4 or logits.shape[1] != len(self.classes):
             raise UsageError(
                 f"expected logits (N, {len(self.classes)}, h, w) for {len(self.classes)} classes, "
@@ -143,7 +151,7 @@ def _logits(answer: Any) -> tuple[Tensor, Tensor | None]:
     if isinstance(answer, Mapping):
         main: Literal["out", "logits"] = "out" if "out" in answer else "logits"
         if main in answer:
-            return answer[main], answer.get(AUXILIARY)
+            return answer[main], answer.get(AUXILIARY, answer.get("auxiliary_logits"))
     if isinstance(answer, tuple | list) and answer and all(isinstance(each, Tensor) for each in answer):
         return answer[0], answer[1] if len(answer) > 1 else None
     raise UsageError(

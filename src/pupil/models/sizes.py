@@ -1,0 +1,69 @@
+"""Which image sizes a network takes: it is asked, since no library says it for all of its networks."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import torch
+from torch import nn
+
+from pupil.errors import UsageError
+
+
+class Sizes(TypedDict):
+    """As the two arguments of :class:`pupil.models.Preprocessing` of the same names."""
+
+    divisor: int
+    size: tuple[int, int] | None
+
+
+def accepted_sizes(
+    model: nn.Module, kind: str, *, stride: int = 32, patch: int = 1, only: tuple[int, int] | None = None
+) -> Sizes:
+    """Ask a network in evaluation mode whether it takes images of any size, of multiples of its stride, or of one size.
+
+    Args:
+        model: the network; its training flags stay as they are.
+        kind: its name, for the error.
+        stride: of its coarsest feature.
+        patch: the smallest multiple that makes sense, for networks that drop the rest of an image without a word.
+        only: the size that it was built for, asked last.
+
+    Raises:
+        UsageError: where it runs on none of them.
+
+    Example:
+        >>> accepted_sizes(nn.PixelUnshuffle(8), "blocks", stride=8)
+        {'divisor': 8, 'size': None}
+    """
+    reason: str | None = None
+    for divisor in dict.fromkeys((patch, max(stride, patch))):
+        # Not square, and not a multiple of anything larger.
+        beyond = divisor if stride % divisor == 0 and divisor < stride else 0
+        base = max(stride, divisor)
+        reason = _refusal(model, (4 * base + beyond, 5 * base + beyond))
+        if reason is None:
+            return {"divisor": divisor, "size": None}
+    if only:
+        reason = _refusal(model, only)
+        if reason is None:
+            return {"divisor": 1, "size": only}
+    asked = f" or on {only[0]}x{only[1]}" if only else ""
+    raise UsageError(
+        f"expected {kind} to run on an image of {4 * stride}x{5 * stride}{asked}, got {reason}: "
+        "choose another model, or the size that this one was made for with its own option"
+    )
+
+
+def _refusal(model: nn.Module, size: tuple[int, int]) -> str | None:
+    """Why the network refuses an image of this size, in one line, or None if it takes it."""
+    training = {module: module.training for module in model.modules()}
+    try:
+        with torch.no_grad():
+            model.eval()(torch.zeros(1, 3, *size))
+    except Exception as error:  # libraries refuse sizes with every kind of error
+        return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+    finally:
+        for module, flag in training.items():
+            module.training = flag
+    return None

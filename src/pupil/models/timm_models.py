@@ -1,0 +1,160 @@
+"""The door to timm's encoders, each under our own light decoder.
+
+Legend: N images, K classes, C channels, H x W positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from pupil.errors import UsageError, unknown
+from pupil.imports import import_package
+from pupil.models.decoder import Decoder
+from pupil.models.preprocessing import IMAGENET, Preprocessing, attach
+from pupil.models.sizes import accepted_sizes
+from pupil.models.spec import Spec, literal, one_line, untrained, wanted_weights
+from pupil.text import convert
+
+FINEST = 4  # finer maps cost four times as much each, and few encoders have learned anything there
+DECODER = 64
+# What lets an encoder take images of other sizes than it was made for; which of them it knows, it says itself.
+ANY_SIZE: tuple[dict[str, Any], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False}, {})
+
+
+class EncoderDecoder(nn.Module):
+    """An encoder that gives maps at several strides, our decoder, and a classifier.
+
+    Args:
+        encoder: gives a list of maps.
+        kept: which of its maps the decoder sees, the finest first.
+        channels: of each of these.
+        classes: K.
+        width: channels of the decoder.
+        enlarge: see :class:`pupil.models.decoder.Decoder`.
+        channels_last: whether the encoder's maps are (N, H, W, C).
+
+    Shape:
+        image (N, 3, H, W) to logits (N, K, h, w) at the stride of the finest map, enlarged.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        kept: Sequence[int],
+        channels: Sequence[int],
+        classes: int,
+        width: int = DECODER,
+        enlarge: Sequence[int] | None = None,
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__()
+        self.kept, self.channels_last = tuple(kept), channels_last
+        self.encoder = encoder
+        self.decoder = Decoder(channels, width, enlarge)
+        self.classifier = nn.Conv2d(width, classes, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        maps = self.encoder(image)
+        maps = [maps[index].permute(0, 3, 1, 2) if self.channels_last else maps[index] for index in self.kept]
+        logits: Tensor = self.classifier(self.decoder(maps))
+        return logits
+
+
+def timm_names() -> list[str]:
+    """Every architecture that timm knows; nearly all of them show features."""
+    return import_package("timm", "timm", "timm:...").list_models()  # type: ignore[no-any-return]
+
+
+def from_timm(spec: Spec, classes: int | None, pretrained: bool) -> nn.Module:
+    """An encoder of timm under our decoder.
+
+    Options of ours are ``weights``, ``decoder`` (channels of the decoder) and ``img_size`` (``512`` or ``512x1024``);
+    all others go to timm.
+    """
+    text = f"timm:{spec.name}"
+    timm = import_package("timm", "timm", text)
+    architecture, _, tag = spec.name.partition(".")
+    if not timm.is_model(architecture):
+        raise unknown("model of timm", architecture, timm.list_models())
+    tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
+    weights = wanted_weights(spec.options)
+    if weights == "imagenet" and not tags:
+        raise UsageError(f"expected pretrained weights of {text}, got none: timm has none; leave out ?weights=")
+    tag = tag if weights in (None, "imagenet") else str(weights)
+    if tag and tag not in tags:
+        raise unknown(f"weights of {text}", tag, tags)
+    if classes is None:
+        raise untrained(spec)
+    width, options = _options(spec, text)
+    name = f"{architecture}.{tag}" if tag else architecture
+    fetch = bool(weights) and pretrained
+    encoder, levels = _encoder(timm, name, text, options, fetch)
+    strides = [level["reduction"] for level in levels]
+    fine = [index for index, stride in enumerate(strides) if stride >= FINEST] or [len(strides) - 1]
+    enlarge = None
+    if len(set(strides)) == 1 and strides[0] > FINEST:
+        # A plain transformer: its first maps stand for the finer ones that it does not have.
+        enlarge = [max(1, round(strides[0] / FINEST) >> index) for index in range(len(fine))]
+    model = EncoderDecoder(
+        encoder,
+        fine,
+        [levels[index]["num_chs"] for index in fine],
+        classes,
+        width,
+        enlarge,
+        channels_last=str(getattr(encoder, "output_fmt", "NCHW")).endswith("NHWC"),
+    )
+    known = getattr(encoder, "pretrained_cfg", None) or {}
+    size = options.get("img_size", known.get("input_size", (3, 224, 224))[1:])
+    sizes = accepted_sizes(
+        model, text, stride=max(strides), only=(size, size) if isinstance(size, int) else (size[0], size[1])
+    )
+    mean, std = known.get("mean", IMAGENET.mean), known.get("std", IMAGENET.std)
+    return attach(model, Preprocessing(mean, std, **sizes))
+
+
+def _options(spec: Spec, text: str) -> tuple[int, dict[str, Any]]:
+    """Channels of the decoder, and what goes to timm."""
+    options = {name: literal(value) for name, value in spec.options.items() if name not in ("weights", "img_size")}
+    for name in ("pretrained", "features_only", "in_chans", "num_classes"):
+        if name in options:
+            raise UsageError(f"expected no option {name!r} of {text}, got {name}={options[name]}: it is set for you")
+    width = convert(spec.options.get("decoder", str(DECODER)), int, "decoder")
+    options.pop("decoder", None)
+    if width < 1:
+        raise UsageError(f"expected a decoder of at least one channel, got {width}: pass ?decoder={DECODER}")
+    if "out_indices" in options and isinstance(options["out_indices"], int):
+        options["out_indices"] = [options["out_indices"]]
+    if "img_size" in spec.options:
+        sides = [convert(side, int, "img_size") for side in spec.options["img_size"].split("x")]
+        options["img_size"] = sides[0] if len(sides) == 1 else (sides[0], sides[1])
+    return width, options
+
+
+def _encoder(
+    timm: Any, name: str, text: str, options: dict[str, Any], fetch: bool
+) -> tuple[nn.Module, list[dict[str, Any]]]:
+    """The encoder and what it says of the maps that it gives."""
+    if "out_indices" not in options:
+        info = _built(timm, name, text, options, fetch=False).feature_info
+        if len(set(info.reduction())) == 1 and len(info.info) > 4:
+            # The last few blocks of a plain transformer show nearly the same: take four from all over it.
+            options = {**options, "out_indices": [len(info.info) * each // 4 - 1 for each in (1, 2, 3, 4)]}
+    encoder = _built(timm, name, text, options, fetch)
+    return encoder, list(encoder.feature_info.get_dicts())
+
+
+def _built(timm: Any, name: str, text: str, options: dict[str, Any], fetch: bool) -> Any:
+    what = f"cannot get the weights of {text}" if fetch else f"{text} refused its options"
+    for free in ANY_SIZE:
+        unheard = [option for option in free if option not in options]
+        with one_line(what):
+            try:
+                return timm.create_model(name, pretrained=fetch, features_only=True, **{**free, **options})
+            except TypeError as error:
+                if not any(option in str(error) for option in unheard):
+                    raise
+    raise AssertionError("the last attempt adds nothing, and raises its own error")
