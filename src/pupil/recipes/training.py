@@ -115,12 +115,11 @@ def train(material: Material, options: Training) -> Run:
     from pupil.engine.trainer import Trainer
     from pupil.methods import load_method
     from pupil.methods.settings import parse_settings
-    from pupil.models import load_model
 
     task, folder = material.task, claimed(material.recipe, options)
     method = load_method(options.method)
     settings = parse_settings(method, options.settings)
-    student = load_model(options.student, len(task.classes), seed=options.seed, trust=options.trust)
+    student = load_student(options, task)
     teacher = load_teacher(options, task)
     image, _, _ = Views(material.train, material.transform)[0, 0]
     # Adapters are drawn after the student, so that every method starts from the same student.
@@ -191,35 +190,50 @@ def _nothing_left_of_a_false_start(run: Run, *, resumed: bool) -> Iterator[None]
 
 
 def load_teacher(options: Training, task: Task) -> nn.Module | None:
-    """The trained network that the options name, once its classes are known to be the task's.
+    """The trained network that the options name, once it is known to tell the task's classes apart.
 
     Raises:
-        UsageError: if the folder is no run, or its classes are others than the data's.
+        UsageError: if the folder is no run, nothing was trained, or it lacks classes of the data.
     """
-    from pupil.models import load_model
+    from pupil.models import FAMILIES, load_model
+    from pupil.models.spec import parse
+    from pupil.tasks.class_matching import matching, names_of
 
     if options.teacher is None:
         return None
-    if options.teacher.startswith(("pupil:", "torchvision:")) and "weights=" not in options.teacher:
+    # A function of the reader's own is told how many classes; all others know their own.
+    own_code = ":" in options.teacher and parse(options.teacher).family not in FAMILIES
+    teacher = load_model(options.teacher, len(task.classes) if own_code else None, trust=options.trust)
+    if theirs := names_of(teacher):
+        try:
+            order = matching(theirs, task.classes)
+        except UsageError as error:
+            raise UsageError(f"teacher {options.teacher}: {error}") from None
+        if order is not None:
+            print(f"teacher {options.teacher}: {len(order)} of its {len(theirs)} classes are the data's, by name")
+    return teacher
+
+
+def load_student(options: Training, task: Task) -> nn.Module:
+    """The network that the options name, to be trained on the task's classes.
+
+    Raises:
+        UsageError: if it starts from a run whose classes are others, or the same in another order.
+    """
+    from pupil.models import load_model
+    from pupil.tasks.class_matching import matching, names_of
+
+    student = load_model(options.student, len(task.classes), seed=options.seed, trust=options.trust)
+    theirs = names_of(student)
+    if theirs and matching(theirs, task.classes) is not None:
         raise UsageError(
-            f"expected a trained teacher, got {options.teacher!r}, whose weights are random: train it and pass its run"
+            f"expected a student of the data's classes in their order, got those of {options.student!r} in another: "
+            "name the same classes in the same order, or start from new weights"
         )
-    if ":" not in options.teacher:
-        theirs, ours = Run(options.teacher).record["classes"], list(task.classes)
-        if len(theirs) != len(ours):
-            raise UsageError(
-                f"expected a teacher of the data's {len(ours)} classes, got {len(theirs)} in {options.teacher!r}: "
-                "train a teacher on this data"
-            )
-        other = next(((a, b) for a, b in zip(ours, theirs, strict=True) if a != b), None)
-        # Data without names number their classes, which may have been given names since.
-        numbered = [f"class {index}" for index in range(len(ours))]
-        if other and (numbered not in (ours, theirs) or set(ours) == set(theirs)):
-            raise UsageError(
-                f"expected a teacher of the data's classes, got {other[1]!r} for {other[0]!r} in {options.teacher!r}: "
-                "name the same classes in the same order"
-            )
-    return load_model(options.teacher, len(task.classes), trust=options.trust)
+    if theirs:
+        # Classes that were only numbered have names from here on.
+        student.classes = tuple(task.classes)  # type: ignore[assignment]
+    return student
 
 
 def _report(material: Material, run: Run, networks: Mapping[str, nn.Module]) -> None:
