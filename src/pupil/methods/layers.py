@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from pupil.distiller import Term
 from pupil.errors import UsageError
-from pupil.lesson import Weight, features
+from pupil.lesson import Inputs, Lesson, Weight, features, same_size
 from pupil.methods.plan import Plan, needed, with_teacher
+from pupil.networks.grids import map_of
 from pupil.taps import RECEIVED, DryRun, LayerShape, dry_run
 from pupil.tasks.class_matching import names_of
 from pupil.tasks.task import Task
@@ -33,7 +36,8 @@ def between_layers(
 ) -> Plan:
     """The task loss and one term between a layer of the student and a layer of the teacher.
 
-    Maps of unlike size are brought to the smaller of the two.
+    Tokens and maps with their channels last become maps (N, C, H, W), unless both networks show tokens of one number
+    and the loss takes those; maps of unlike size are brought to the smaller of the two.
 
     Args:
         name: the term's name.
@@ -51,14 +55,39 @@ def between_layers(
     Raises:
         UsageError: if a layer is unknown or cannot be tapped, or is no map where the loss compares maps.
     """
-    ours, theirs = pair_of_layers(student, needed(teacher), task, image, layer, teacher_layer)
+    teacher = needed(teacher)
+    ours, theirs = pair_of_layers(student, teacher, task, image, layer, teacher_layer)
+    to_maps: list[nn.Module | None] = [None, None]
+    if only_maps or not len(ours[1]) == len(theirs[1]) == 3 or ours[1][1] != theirs[1][1]:
+        to_maps = [map_of(shape, _seen(model, image)) for model, (_, shape) in ((student, ours), (teacher, theirs))]
+        ours, theirs = (_laid_out(each, to_map) for each, to_map in zip((ours, theirs), to_maps, strict=True))
     if only_maps and not len(ours[1]) == len(theirs[1]) == 4:
         raise UsageError(
             f"expected two maps (N, C, H, W) for {name!r}, got the student's {ours[0]!r} {ours[1]} "
             f"and the teacher's {theirs[0]!r} {theirs[1]}: choose layers before any pooling (see `pupil layers`)"
         )
-    term = Term(loss(ours, theirs), features(ours[0], theirs[0], resize="smaller"), weight)
+    inputs = partial(_maps, layers=features(ours[0], theirs[0]), to_maps=to_maps)
+    term = Term(loss(ours, theirs), inputs, weight)
     return with_teacher(student, teacher, task, {name: term, **(further or {})}, layers=([ours[0]], [theirs[0]]))
+
+
+def _maps(lesson: Lesson, *, layers: Inputs, to_maps: Sequence[nn.Module | None]) -> tuple[Tensor, Tensor]:
+    """Both features as maps of one size, where they are maps."""
+    student, teacher = (
+        feature if to_map is None else to_map(feature) for feature, to_map in zip(layers(lesson), to_maps, strict=True)
+    )
+    return same_size(student, teacher, "smaller") if student.dim() == teacher.dim() == 4 else (student, teacher)
+
+
+def _laid_out(layer: Layer, to_map: nn.Module | None) -> Layer:
+    return layer if to_map is None else (layer[0], tuple(to_map(torch.empty(layer[1])).shape))
+
+
+def _seen(model: nn.Module, image: Tensor) -> tuple[int, int]:
+    """The size of the image that the network itself receives."""
+    preprocessing = getattr(model, "preprocessing", None)
+    height, width = (preprocessing(image) if preprocessing else image).shape[-2:]
+    return height, width
 
 
 def pair_of_layers(
