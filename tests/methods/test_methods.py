@@ -150,6 +150,16 @@ def test_the_hint_bridges_channels_and_its_adapter_is_trained() -> None:
     assert projection.shape == (9, 6, 1, 1)
 
 
+def test_pairwise_takes_a_pixel_wise_term_beside_it_on_request() -> None:
+    assert set(planned("pairwise", plain_net(), plain_net()).distiller.losses) == {"task", "pairwise"}
+    settings = {"pool": "max", "patch": 0.5, "norm_gradient": False}
+    losses = planned("pairwise", plain_net(), plain_net(), weight=0.5, pixel_weight=80.0, **settings).distiller.losses
+    assert {name: term.weight for name, term in losses.items()} == {"task": 1.0, "pairwise": 0.5, "pixel": 80.0}
+    loss = losses["pairwise"].loss
+    assert {name: getattr(loss, name) for name in settings} == settings
+    assert "pixel" in planned("pairwise", plain_net(), plain_net(), pixel_share=1.0).distiller.losses
+
+
 class Pooled(nn.Module):
     """A network whose pooled vector stands beside its maps."""
 
