@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Callable
-from dataclasses import MISSING, fields
-from typing import Annotated, Any, NoReturn, get_type_hints
+from dataclasses import fields, replace
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_type_hints
 
 import typer
 
 from pupil import __version__
 from pupil.engine.options import Training, flag
 from pupil.errors import UsageError
+from pupil.recipes import PAPERS
 from pupil.recipes.options import Segmentation, parse_size
+
+if TYPE_CHECKING:
+    from pupil.run import Run
 
 # Newer versions of typer carry their own copy of click; its exceptions are found through typer either way.
 MISUSE: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
@@ -35,6 +41,9 @@ Trust = Annotated[str | None, typer.Option(help="package.module:function that th
 
 def main() -> None:
     """Run the command; a mistake of the user's is one line and exit code 2."""
+    if os.environ.get("RANK", "0") != "0":
+        # Where several processes train one student, the first one speaks for all; errors are each one's own.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     try:
         code = app(prog_name="pupil", standalone_mode=False)
     except UsageError as error:
@@ -44,7 +53,7 @@ def main() -> None:
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     if code == INTERRUPTED:  # which some versions of typer return, and others raise
-        print("pupil: interrupted; a training goes on from its last validation with --resume", file=sys.stderr)
+        print("pupil: interrupted; a training goes on from its last checkpoint with --resume", file=sys.stderr)
     sys.exit(code)
 
 
@@ -81,18 +90,18 @@ def train(context: typer.Context) -> None:
     _help_without_command(context)
 
 
-def options_command(options: type[Training], run: Callable[[Any], None], text: str) -> Callable[..., None]:
-    """A command whose flags are the fields of an options class."""
+def options_command(defaults: Training, run: Callable[[Any], None], text: str) -> Callable[..., None]:
+    """A command whose flags are the fields of an options class, with some options as their defaults."""
 
     def command(**values: Any) -> None:
-        run(options(**{**values, "settings": tuple(values["settings"] or ())}))
+        run(replace(defaults, **{**values, "settings": (*defaults.settings, *(values["settings"] or ()))}))
 
-    hints = get_type_hints(options)
+    hints = get_type_hints(type(defaults))
     parameters = []
-    for each in fields(options):
+    for each in fields(defaults):
         kind = list[str] if each.name == "settings" else hints[each.name]
         names = ["--set"] if each.name == "settings" else [] if kind is bool else [f"--{flag(each.name)}"]
-        default = None if each.default is MISSING or each.name == "settings" else each.default
+        default = None if each.name == "settings" else getattr(defaults, each.name)
         shown = Annotated[kind, typer.Option(*names, help=each.metadata["help"])]  # type: ignore[valid-type]
         parameters.append(
             inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=shown)
@@ -103,16 +112,28 @@ def options_command(options: type[Training], run: Callable[[Any], None], text: s
     return command
 
 
-def _train_segmentation(options: Segmentation) -> None:
-    from pupil.recipes.segmentation import segmentation
+def _train(recipe: Callable[[Any], Run], options: Training) -> None:
     from pupil.report.console import print_summary
 
-    print_summary(segmentation(options))
+    print_summary(recipe(options))
 
 
-train_app.command("segmentation")(
-    options_command(Segmentation, _train_segmentation, "Train a segmentation network on any data, with any method.")
-)
+def _segmentation(options: Segmentation) -> Run:
+    """Train a segmentation network on any data, with any method."""
+    from pupil.recipes.segmentation import segmentation
+
+    return segmentation(options)
+
+
+def _offer(name: str, recipe: Callable[[Any], Run], defaults: Training) -> None:
+    # The mark keeps the lines of a paragraph as they are.
+    text = inspect.cleandoc(recipe.__doc__ or "").partition("\n\nArgs:")[0].replace("\n\n", "\n\n\b\n")
+    train_app.command(name)(options_command(defaults, partial(_train, recipe), text))
+
+
+_offer("segmentation", _segmentation, Segmentation())
+for module in PAPERS:
+    _offer(module.NAME, getattr(module, module.NAME.replace("-", "_")), module.PUBLISHED)
 
 
 @app.command()
@@ -187,7 +208,7 @@ def recipes() -> None:
     from pupil.report.console import print_columns
 
     commands = train_app.registered_commands
-    rows = [(str(each.name), inspect.getdoc(each.callback) or "" if each.callback else "") for each in commands]
+    rows = [(str(each.name), (each.callback.__doc__ or "").partition("\n")[0]) for each in commands if each.callback]
     print_columns(["recipe", "what it does"], rows)
 
 

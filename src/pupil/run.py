@@ -33,13 +33,15 @@ class Run:
 
     Args:
         folder: an existing run folder, see :meth:`create` for a new one.
+        writes: whether this object writes; where several processes train one student, only one does.
 
     Raises:
         UsageError: if the folder is absent, is not a run, or was written by a later format.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, *, writes: bool = True) -> None:
         self.folder = Path(folder)
+        self.writes = writes
         if not self.folder.is_dir():
             raise UsageError(f"expected a run folder, got {str(folder)!r}, which does not exist: check the path")
         path = self.folder / "run.json"
@@ -119,24 +121,32 @@ class Run:
     def update(self, **entries: Any) -> None:
         """Add entries to run.json."""
         self.record.update(entries)
-        write_json(self.folder / "run.json", self.record)
+        if self.writes:
+            write_json(self.folder / "run.json", self.record)
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Append one row to metrics.jsonl."""
+        if not self.writes:
+            return
         with (self.folder / "metrics.jsonl").open("a") as lines:
             lines.write(json.dumps(row) + "\n")
 
     def cut_metrics(self, step: int) -> None:
         """Drop the rows after a step, so that a resumed run repeats none."""
+        if not self.writes:
+            return
         kept = [json.dumps(row) + "\n" for row in self.metrics if row["step"] <= step]
         _write_text(self.folder / "metrics.jsonl", "".join(kept))
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json: the run has ended."""
-        write_json(self.folder / "summary.json", summary)
+        if self.writes:
+            write_json(self.folder / "summary.json", summary)
 
     def save_weights(self, weights: Mapping[str, Tensor], name: str = "student") -> None:
         """Write a network's weights as NAME.safetensors."""
+        if not self.writes:
+            return
         from safetensors.torch import save_file
 
         path = self.folder / f"{name}.safetensors"

@@ -34,6 +34,7 @@ BELOW: dict[str, set[str]] = {
 BELOW["report"] = set(BELOW)
 BELOW["recipes"] = {*BELOW, "report"}
 BELOW["cli"] = {*BELOW, "recipes"}
+BELOW["__main__"] = {"cli"}
 FILES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")
 
 

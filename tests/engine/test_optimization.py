@@ -4,13 +4,20 @@ import math
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pupil.distiller import Distiller, Term
-from pupil.engine.optimization import check_optimizers, learning_rate_factor, make_optimizer, set_learning_rate
+from pupil.engine.optimization import (
+    check_optimizers,
+    find_backbone,
+    learning_rate_factor,
+    make_optimizers,
+    parameters_of,
+    set_learning_rates,
+)
 from pupil.engine.options import Training
 from pupil.errors import UsageError
-from pupil.lesson import supervised
+from pupil.lesson import outputs, supervised
 from pupil.taps import Tapped
 from pupil.teachers import FrozenTeacher
 
@@ -36,7 +43,13 @@ def test_the_warmup_is_a_straight_line_that_never_starts_at_zero() -> None:
     assert found == pytest.approx([0.01, 0.2, 0.5, 1.0])
 
 
-@pytest.mark.parametrize("schedule", ["poly", "cosine", "constant"])
+def test_the_rate_falls_to_a_tenth_at_each_milestone() -> None:
+    options = Training(schedule="step", milestones="0.5,0.75", warmup=0.0)
+    found = [learning_rate_factor(progress, options) for progress in (0.0, 0.49, 0.5, 0.74, 0.75, 1.0)]
+    assert found == pytest.approx([1.0, 1.0, 0.1, 0.1, 0.01, 0.01])
+
+
+@pytest.mark.parametrize("schedule", ["poly", "cosine", "step", "constant"])
 @pytest.mark.parametrize("steps", [1, 3, 1000])
 def test_the_first_and_the_last_step_move(schedule: str, steps: int) -> None:
     options = Training(schedule=schedule, steps=steps)
@@ -44,31 +57,82 @@ def test_the_first_and_the_last_step_move(schedule: str, steps: int) -> None:
         assert 0.0 < learning_rate_factor(step / steps, options) <= 1.0
 
 
-def test_every_group_gets_the_rate() -> None:
-    optimizer = torch.optim.SGD([{"params": [nn.Parameter(torch.zeros(1))]} for _ in range(2)], lr=1.0)
-    rate = set_learning_rate(optimizer, 0.5, Training(learning_rate=0.3, warmup=0.0))
-    assert rate == pytest.approx(0.15)
-    assert [group["lr"] for group in optimizer.param_groups] == [rate, rate]
+def test_every_group_keeps_its_own_highest_rate() -> None:
+    options = Training(learning_rate=0.3, head_rate=10.0, warmup=0.0)
+    ours = distiller(nn.Linear(4, 3), student=nn.ModuleDict({"backbone": nn.Linear(4, 4), "head": nn.Linear(4, 3)}))
+    optimizers = make_optimizers(ours, options)
+    assert set_learning_rates(optimizers, 0.5, options) == pytest.approx(0.15)
+    assert [group["lr"] for group in optimizers[0].param_groups] == pytest.approx([0.15, 1.5])
+    members = [[id(each) for each in group["params"]] for group in optimizers[0].param_groups]
+    student = ours.student.model
+    assert members == [[id(each) for each in student[part].parameters()] for part in ("backbone", "head")]
 
 
 @pytest.mark.parametrize(("name", "kind"), [("sgd", torch.optim.SGD), ("adamw", torch.optim.AdamW)])
 def test_the_optimizer_is_the_one_that_is_named(name: str, kind: type) -> None:
     options = Training(optimizer=name, learning_rate=0.3, weight_decay=0.2, momentum=0.7)
-    optimizer = make_optimizer(iter([nn.Parameter(torch.zeros(1))]), options)
+    (optimizer,) = make_optimizers(distiller(), options)
     assert isinstance(optimizer, kind)
     assert optimizer.defaults["lr"] == 0.3
     assert optimizer.defaults["weight_decay"] == 0.2
     assert optimizer.defaults.get("momentum") == (0.7 if name == "sgd" else None)
 
 
+def test_a_term_may_bring_an_optimizer_of_its_own() -> None:
+    ours = distiller(critic=Term(Critic(), outputs))
+    options = Training(learning_rate=0.1, warmup=0.0)
+    first, second = make_optimizers(ours, options, {"critic": lambda own: torch.optim.Adam(own, lr=4e-4)})
+    assert isinstance(second, torch.optim.Adam)
+    assert parameters_of(second) == list(ours.terms["critic"].parameters())
+    assert parameters_of(first) == list(ours.student.parameters())
+    check_optimizers(ours, [first, second])
+    set_learning_rates([first, second], 0.5, options)
+    assert second.param_groups[0]["lr"] == pytest.approx(2e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("critik", "unknown term 'critik'"), ("task", "expected term 'task' to bring parameters for its optimizer")],
+)
+def test_an_optimizer_of_no_term_or_of_one_without_parameters_is_refused(name: str, expected: str) -> None:
+    with pytest.raises(UsageError, match=expected):
+        make_optimizers(distiller(critic=Term(Critic(), outputs)), Training(), {name: torch.optim.Adam})
+
+
 def test_nothing_to_train_is_refused() -> None:
+    ours = distiller()
+    ours.requires_grad_(False)
     with pytest.raises(UsageError, match="expected a student that learns, got no parameter"):
-        make_optimizer([], Training())
+        make_optimizers(ours, Training())
 
 
-def distiller(teacher: nn.Module | None = None) -> Distiller:
+def test_the_backbone_is_the_outermost_part_of_that_name_or_the_one_that_is_named() -> None:
+    inner = nn.ModuleDict({"encoder": nn.ModuleDict({"backbone": nn.Linear(1, 1)}), "neck": nn.Linear(1, 1)})
+    model = nn.ModuleDict({"body": inner, "head": nn.Linear(1, 1)})
+    assert find_backbone(model) is inner["encoder"]
+    assert find_backbone(model, "body.neck") is inner["neck"]
+    with pytest.raises(UsageError, match=r"unknown part of the student as --backbone 'body.nek'.*body.neck"):
+        find_backbone(model, "body.nek")
+    with pytest.raises(UsageError, match="a part named backbone or encoder in the student, got one, two: pass --backb"):
+        find_backbone(nn.ModuleDict({"one": nn.Linear(1, 1), "two": nn.Linear(1, 1)}))
+
+
+class Critic(nn.Module):
+    """A loss with parameters of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.judge = nn.Linear(3, 1)
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        judged: Tensor = self.judge(teacher.detach()).mean() - self.judge(student.detach()).mean()
+        return judged
+
+
+def distiller(teacher: nn.Module | None = None, *, student: nn.Module | None = None, **terms: Term) -> Distiller:
     frozen = FrozenTeacher(teacher or nn.Linear(4, 3))
-    return Distiller(Tapped(nn.Linear(4, 3)), frozen, {"task": Term(nn.CrossEntropyLoss(), supervised)})
+    student = student or nn.Linear(4, 3)
+    return Distiller(Tapped(student), frozen, {"task": Term(nn.CrossEntropyLoss(), supervised), **terms})
 
 
 def sgd(*parameters: nn.Parameter) -> torch.optim.Optimizer:

@@ -11,7 +11,8 @@ from pupil.engine.progress import ProgressLines
 def shown(terminal: bool) -> str:
     file = io.StringIO()
     console = Console(file=file, force_terminal=terminal, width=60, color_system=None)
-    with ProgressLines("kd (seed 0)", 3, done=1, console=console) as progress:
+    with ProgressLines("kd (seed 0)", 3, console=console) as progress:
+        progress.skip(1)
         progress.step()
         progress.status("task 0.5")
         progress.say("[bold] step 2/3  miou 0.2500, a line that is longer than the terminal is wide")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -41,7 +41,11 @@ def set_ratios(distiller: Distiller, known: Mapping[str, float]) -> None:
 
 
 def balance(
-    distiller: Distiller, batches: Iterable[tuple[Any, Any, Any]], *, progress: float = 0.0
+    distiller: Distiller,
+    batches: Iterable[tuple[Any, Any, Any]],
+    *,
+    progress: float = 0.0,
+    mean: Callable[[Tensor], Tensor] | None = None,
 ) -> dict[str, float]:
     """Measure the ratio of every share that acts now, and set it.
 
@@ -53,6 +57,7 @@ def balance(
         distiller: its term named "task" is what the others are compared with.
         batches: some batches (image, target, sample) on the distiller's device; 8 are plenty.
         progress: this moment of the run.
+        mean: averages a tensor over the processes that share each batch, so that all find what one process would.
 
     Returns:
         The new ratios by the name of their term.
@@ -71,7 +76,7 @@ def balance(
             lesson = distiller.lesson(image, target, progress=progress, sample=sample)
             for name in pending:
                 pulls[name].append(_pulls(lesson, distiller.terms[TASK], distiller.terms[name]))
-    found = {name: _ratio(name, pairs) for name, pairs in pulls.items()}
+    found = {name: _ratio(name, _shared(pairs, mean)) for name, pairs in pulls.items()}
     set_ratios(distiller, found)
     return found
 
@@ -106,8 +111,17 @@ def _norm(gradients: Iterable[Tensor]) -> Tensor:
     return torch.stack(norms).norm() if norms else torch.zeros((), dtype=torch.float64)
 
 
-def _ratio(name: str, pairs: list[tuple[Tensor, Tensor]]) -> float:
-    labels, term = (float(sum(each)) / len(pairs) for each in zip(*pairs, strict=True))
+def _shared(pairs: list[tuple[Tensor, Tensor]], mean: Callable[[Tensor], Tensor] | None) -> list[tuple[float, float]]:
+    """The norms over whole batches, up to a factor that both have in common: the parts' squares add up."""
+    norms = torch.stack([torch.stack(pair) for pair in pairs])
+    if mean is not None:
+        norms = mean(norms.square()).sqrt()
+    return [(labels, term) for labels, term in norms.tolist()]
+
+
+def _ratio(name: str, pairs: list[tuple[float, float]]) -> float:
+    labels = sum(norm for norm, _ in pairs) / len(pairs)
+    term = sum(norm for _, norm in pairs) / len(pairs)
     if not (math.isfinite(labels) and math.isfinite(term)):
         raise UsageError(
             f"expected finite gradients to measure term {name!r}, got {labels} of the task and {term} of the term: "

@@ -24,10 +24,22 @@ def evaluate(
     batch_size: int = 16,
     workers: int = 0,
     device: torch.device | str = "cpu",
+    rank: int = 0,
+    world: int = 1,
 ) -> dict[str, float]:
     """The task's metrics of a network on every item of a data set, and its speed.
 
     The network runs in evaluation mode and gets its training flags back. Images may differ in size.
+
+    Args:
+        model: the network.
+        task: predicts and counts.
+        dataset: map-style data set of (image, target).
+        batch_size: images at once, over all processes together.
+        workers: processes that load data.
+        device: where the network is.
+        rank: which process this is.
+        world: how many processes share the work; the metrics gather what each has counted.
 
     Returns:
         The metrics by name, and "milliseconds_per_image" (prediction alone, loading excluded).
@@ -38,7 +50,7 @@ def evaluate(
     seconds, count = 0.0, 0
     loader = DataLoader(
         Views(dataset),
-        batch_sampler=in_order(len(dataset), batch_size),
+        batch_sampler=in_order(len(dataset), batch_size, rank=rank, world=world),
         num_workers=workers,
         collate_fn=collate,
         # A generator of its own: the loader would otherwise draw from the training's.
@@ -56,7 +68,7 @@ def evaluate(
     finally:
         for module, flag in flags.items():
             module.training = flag
-    return {**scores.compute(), "milliseconds_per_image": 1e3 * seconds / count}
+    return {**scores.compute(), "milliseconds_per_image": 1e3 * seconds / max(count, 1)}
 
 
 def _alike(images: Any, targets: Any) -> Iterator[tuple[Tensor, Tensor]]:

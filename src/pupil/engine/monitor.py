@@ -3,17 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor
 
 from pupil.errors import UsageError
+
+
+class NonFiniteError(UsageError):
+    """A term of the objective became NaN or infinite.
+
+    Args:
+        term: which term.
+        step: finished steps before the one that showed it.
+        found: what a closer look brought to light.
+    """
+
+    def __init__(self, term: str, step: int, found: str = "") -> None:
+        super().__init__(
+            f"expected finite losses, got NaN or infinity in term {term!r} at step {step}{found}: "
+            "lower --learning-rate, set --clip, or lower the term's weight"
+        )
+        self.term = term
+        self.step = step
 
 
 class Monitor:
     """Means of the terms between two readings, and the step at which a term first stopped being finite.
 
     Nothing is read back before :meth:`read`, so that the device never waits for the log.
+
+    Args:
+        accelerator: where several processes train, means and bad steps are those of all of them.
 
     Example:
         >>> monitor = Monitor()
@@ -25,7 +48,8 @@ class Monitor:
 
     NEVER = 2**62
 
-    def __init__(self) -> None:
+    def __init__(self, accelerator: Accelerator | None = None) -> None:
+        self.accelerator = accelerator
         self._names: list[str] = []
         self._count = 0
 
@@ -40,22 +64,44 @@ class Monitor:
         self._count += 1
         self._first_bad = torch.where(values.isfinite(), self._first_bad, self._first_bad.clamp(max=step))
 
+    def check(self) -> None:
+        """Make sure that every step so far was finite.
+
+        Raises:
+            NonFiniteError: naming the term and the step.
+        """
+        if not self._count:
+            return
+        bad = self._first_bad
+        if self.accelerator:
+            bad = self.accelerator.gather(bad).view(-1, len(bad)).amin(0)
+        steps = bad.tolist()
+        if min(steps) < self.NEVER:
+            raise NonFiniteError(self._names[steps.index(min(steps))], min(steps))
+
     def read(self) -> dict[str, float]:
         """Mean of each term since the last reading; empty where there was no step.
 
         Raises:
-            UsageError: if a term became NaN or infinite, naming the term and the step.
+            NonFiniteError: if a term became NaN or infinite.
         """
         if not self._count:
             return {}
-        bad = self._first_bad.tolist()
-        if min(bad) < self.NEVER:
-            name, step = self._names[bad.index(min(bad))], min(bad)
-            raise UsageError(
-                f"expected finite losses, got NaN or infinity in term {name!r} at step {step}: "
-                "lower --learning-rate, set --clip, or lower the term's weight"
-            )
-        means = dict(zip(self._names, (self._sum / self._count).tolist(), strict=True))
+        self.check()
+        means = self._sum / self._count
+        if self.accelerator:
+            means = self.accelerator.reduce(means, "mean")
         self._sum.zero_()
         self._count = 0
-        return means
+        return dict(zip(self._names, means.tolist(), strict=True))
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps, so that a run that goes on logs what the unbroken one would have."""
+        return {"names": self._names, "count": self._count, "sum": self._sum.clone() if self._names else None}
+
+    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
+        """Go on from what :meth:`state_dict` gave; what is saved was finite."""
+        self._names, self._count = list(state["names"]), state["count"]
+        if self._names:
+            self._sum = state["sum"].to(device)
+            self._first_bad = torch.full(self._sum.shape, self.NEVER, device=device)

@@ -4,31 +4,56 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from pupil.distiller import Distiller
 from pupil.engine.options import Training
-from pupil.errors import UsageError
+from pupil.errors import UsageError, unknown
+
+BACKBONES = ("backbone", "encoder")
+BASE = "base_rate"
+
+Make = Callable[[Iterable[Parameter]], Optimizer]
 
 
-def make_optimizer(parameters: Iterable[nn.Parameter], options: Training) -> Optimizer:
-    """The optimizer that the options name, over one group of parameters.
+def make_optimizers(
+    distiller: Distiller, options: Training, by_term: Mapping[str, Make] | None = None
+) -> list[Optimizer]:
+    """The optimizer that the options name for all that trains, and one for each term that brings its own.
+
+    Args:
+        distiller: what trains; the parameters of a term in `by_term` go to that term's optimizer alone.
+        options: kind, rates and decay of the first optimizer. Its parameters outside the student's backbone learn
+            `head_rate` times as fast.
+        by_term: makes the optimizer of a term's own parameters, by the name of the term.
 
     Raises:
-        UsageError: if there is nothing to train.
+        UsageError: if there is nothing to train, a term is unknown or has no parameters, or there is no backbone to
+            tell a head from.
     """
-    parameters = list(parameters)
-    if not parameters:
+    optimizers, taken = [], set[int]()
+    for name, make in (by_term or {}).items():
+        if name not in distiller.terms:
+            raise unknown("term", name, distiller.terms)
+        own = [each for each in distiller.terms[name].parameters() if each.requires_grad]
+        if not own:
+            raise UsageError(f"expected term {name!r} to bring parameters for its optimizer, got none: leave it out")
+        optimizers.append(make(own))
+        taken |= set(map(id, own))
+    rest = [each for each in distiller.parameters() if each.requires_grad and id(each) not in taken]
+    if not rest:
         raise UsageError("expected a student that learns, got no parameter that requires a gradient: unfreeze some")
-    if options.optimizer == "sgd":
-        return torch.optim.SGD(
-            parameters, lr=options.learning_rate, momentum=options.momentum, weight_decay=options.weight_decay
-        )
-    return torch.optim.AdamW(parameters, lr=options.learning_rate, weight_decay=options.weight_decay)
+    optimizers.insert(0, _named(_groups(rest, distiller.student.model, options), options))
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group.setdefault(BASE, float(group["lr"]))
+    return optimizers
 
 
 def check_optimizers(distiller: Distiller, optimizers: Sequence[Optimizer]) -> None:
@@ -37,8 +62,7 @@ def check_optimizers(distiller: Distiller, optimizers: Sequence[Optimizer]) -> N
     Raises:
         UsageError: naming the parameter.
     """
-    stepped = [each for optimizer in optimizers for group in optimizer.param_groups for each in group["params"]]
-    times = Counter(map(id, stepped))
+    times = Counter(id(each) for optimizer in optimizers for each in parameters_of(optimizer))
     for name, each in distiller.named_parameters():
         if each.requires_grad and times[id(each)] != 1:
             raise UsageError(
@@ -57,16 +81,47 @@ def check_optimizers(distiller: Distiller, optimizers: Sequence[Optimizer]) -> N
             )
 
 
+def parameters_of(optimizer: Optimizer) -> list[Parameter]:
+    """All that an optimizer steps."""
+    return [each for group in optimizer.param_groups for each in group["params"]]
+
+
+def find_backbone(model: nn.Module, name: str | None = None) -> nn.Module:
+    """The part of a network that is usually pretrained.
+
+    Args:
+        model: the network.
+        name: the part's name in `model.named_modules()`; by default the outermost part named "backbone" or "encoder".
+
+    Raises:
+        UsageError: where there is no such part.
+    """
+    named: dict[str, nn.Module] = {path: module for path, module in model.named_modules() if path}
+    if name is not None:
+        if name not in named:
+            raise unknown("part of the student as --backbone", name, named)
+        return named[name]
+    found = [path for path in named if path.rpartition(".")[2] in BACKBONES]
+    if not found:
+        parts = ", ".join(child for child, _ in model.named_children())
+        raise UsageError(f"expected a part named backbone or encoder in the student, got {parts}: pass --backbone NAME")
+    return named[min(found, key=lambda path: path.count("."))]
+
+
 def learning_rate_factor(progress: float, options: Training) -> float:
     """The learning rate at this moment of the run, relative to its highest.
 
-    It rises in a straight line over `warmup`, then follows poly ((1 - x) ** 0.9), cosine, or stays constant, with
-    x the share of the remaining run that is done.
+    It rises in a straight line over `warmup`, then follows poly ((1 - x) ** 0.9), cosine, falls to a tenth at each
+    milestone, or stays constant, with x the share of the remaining run that is done. Milestones are moments of the
+    whole run.
 
     Example:
         >>> options = Training(schedule="cosine", warmup=0.0)
         >>> [round(learning_rate_factor(progress, options), 3) for progress in (0.0, 0.5, 1.0)]
         [1.0, 0.5, 0.0]
+        >>> options = Training(schedule="step", milestones="0.5,0.75", warmup=0.0)
+        >>> [round(learning_rate_factor(progress, options), 3) for progress in (0.4, 0.5, 0.8)]
+        [1.0, 0.1, 0.01]
     """
     if progress < options.warmup:
         # The first step moves: a factor of exactly zero would waste it.
@@ -77,13 +132,34 @@ def learning_rate_factor(progress: float, options: Training) -> float:
             return float((1.0 - done) ** 0.9)
         case "cosine":
             return (1.0 + math.cos(math.pi * done)) / 2.0
+        case "step":
+            return float(0.1 ** sum(progress >= fall for fall in options.falls()))
         case "constant":
             return 1.0
 
 
-def set_learning_rate(optimizer: Optimizer, progress: float, options: Training) -> float:
-    """Set the learning rate of this step and return it."""
-    rate = options.learning_rate * learning_rate_factor(progress, options)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    return rate
+def set_learning_rates(optimizers: Iterable[Optimizer], progress: float, options: Training) -> float:
+    """Set the rates of this step, each group's its own highest times the schedule, and return the backbone's."""
+    factor = learning_rate_factor(progress, options)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group[BASE] * factor
+    return options.learning_rate * factor
+
+
+def _groups(parameters: Sequence[Parameter], student: nn.Module, options: Training) -> list[dict[str, Any]]:
+    if options.head_rate == 1.0 and options.backbone is None:
+        return [{"params": list(parameters)}]
+    backbone = set(map(id, find_backbone(student, options.backbone).parameters()))
+    inside = [each for each in parameters if id(each) in backbone]
+    outside = [each for each in parameters if id(each) not in backbone]
+    rates = (options.learning_rate, options.learning_rate * options.head_rate)
+    groups = zip((inside, outside), rates, strict=True)
+    return [{"params": members, "lr": rate} for members, rate in groups if members]
+
+
+def _named(groups: list[dict[str, Any]], options: Training) -> Optimizer:
+    rate, decay = options.learning_rate, options.weight_decay
+    if options.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=rate, momentum=options.momentum, weight_decay=decay)
+    return torch.optim.AdamW(groups, lr=rate, weight_decay=decay)

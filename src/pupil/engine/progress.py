@@ -15,14 +15,12 @@ class ProgressLines:
     Args:
         title: what is running.
         total: number of steps.
-        done: steps that an earlier part of the run has finished.
         console: where to print.
     """
 
-    def __init__(self, title: str, total: int, *, done: int = 0, console: Console | None = None) -> None:
+    def __init__(self, title: str, total: int, console: Console | None = None) -> None:
         self.title = title
         self.total = total
-        self.done = done
         self.console = console or Console()
         self._bar: Progress | None = None
         self._task = TaskID(0)
@@ -31,7 +29,7 @@ class ProgressLines:
         if self.console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             self._bar = Progress(*columns, TextColumn("{task.fields[status]}"), console=self.console, transient=True)
-            self._task = self._bar.add_task(self.title, total=self.total, completed=self.done, status="")
+            self._task = self._bar.add_task(self.title, total=self.total, status="")
             self._bar.start()
         return self
 
@@ -40,6 +38,11 @@ class ProgressLines:
     ) -> None:
         if self._bar:
             self._bar.stop()
+
+    def skip(self, steps: int) -> None:
+        """So many steps were done by an earlier part of the run."""
+        if self._bar:
+            self._bar.update(self._task, completed=steps)
 
     def step(self) -> None:
         """One step is done."""

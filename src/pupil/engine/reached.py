@@ -6,13 +6,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor
 
 from pupil.distiller import Distiller
 from pupil.engine.untouched import untouched
 
 
-def freeze_unreached(distiller: Distiller, batches: Iterable[tuple[Any, Any, Tensor]]) -> list[str]:
+def freeze_unreached(
+    distiller: Distiller, batches: Iterable[tuple[Any, Any, Tensor]], accelerator: Accelerator | None = None
+) -> list[str]:
     """Freeze the student's parameters that no term depends on, such as an auxiliary head without a loss.
 
     They would never get a gradient, and data parallel training would wait for it. The first batch decides where it
@@ -22,6 +26,7 @@ def freeze_unreached(distiller: Distiller, batches: Iterable[tuple[Any, Any, Ten
     Args:
         distiller: terms count whatever their schedule says now, unless their weight is the number 0.
         batches: some batches (image, target, sample) on the distiller's device.
+        accelerator: where several processes train, what any of them reaches stays free.
 
     Returns:
         The names of the parameters that were frozen, as in `student.named_parameters()`.
@@ -35,6 +40,8 @@ def freeze_unreached(distiller: Distiller, batches: Iterable[tuple[Any, Any, Ten
             left = {name: each for name, each in left.items() if name not in reached}
             if not left:
                 break
+    if accelerator and accelerator.num_processes > 1:
+        left = {name: each for name, each in left.items() if all(name in other for other in gather_object([set(left)]))}
     for each in left.values():
         each.requires_grad_(False)
     return list(left)

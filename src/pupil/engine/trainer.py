@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
-from torch import Tensor
-from torch.optim import Optimizer
-from torch.utils.data import DataLoader, Sampler
+from accelerate.utils import gather_object
+from torch import nn
 
-from pupil.data.batches import Batches, Item
+from pupil.data.batches import Batches
 from pupil.data.transforms import Transform
 from pupil.data.views import Source, Views
 from pupil.distiller import Distiller
+from pupil.engine.averaging import MovingAverage
 from pupil.engine.balance import balance, ratios, set_ratios
 from pupil.engine.checkpoint import load_checkpoint, random_states, save_checkpoint, set_random_states
-from pupil.engine.monitor import Monitor
-from pupil.engine.optimization import check_optimizers, make_optimizer, set_learning_rate
+from pupil.engine.failures import explained
+from pupil.engine.interrupts import Interrupts, Stopped
+from pupil.engine.loading import Loading, MakeBatches
+from pupil.engine.logs import Log
+from pupil.engine.monitor import Monitor, NonFiniteError
+from pupil.engine.normalization import freeze_batch_norm
+from pupil.engine.optimization import Make, check_optimizers, make_optimizers, set_learning_rates
 from pupil.engine.options import Training
+from pupil.engine.processes import any_process, make_accelerator, refuse_unlike, share_buffers
 from pupil.engine.progress import ProgressLines
 from pupil.engine.reached import freeze_unreached
-from pupil.errors import UsageError
+from pupil.engine.replay import inspect, save_batch
+from pupil.engine.stepper import Batch, Stepper
 from pupil.numbers import score
 from pupil.run import Run
 
-TRIAL_BATCHES = 8
-
-Evaluate = Callable[[], Mapping[str, float]]
+Evaluate = Callable[[nn.Module], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,13 @@ class Outcome:
     """What a training comes to.
 
     Args:
+        network: whose weights the run keeps: the student, or its moving average.
         metrics: the last scores.
         seconds: time spent training, validation excluded.
         images: images seen.
     """
 
+    network: nn.Module
     metrics: Mapping[str, float]
     seconds: float
     images: int
@@ -57,12 +62,14 @@ class Trainer:
         distiller: student, teacher and objective.
         dataset: map-style data set of (image, target).
         transform: joint transform of image and target, drawn anew for every view.
-        evaluate: scores the student; called `options.evaluations` times over the run.
+        evaluate: scores a network; called `options.evaluations` times over the run.
         metric: which score decides about `best.safetensors`.
         options: length, optimizer, precision, how often to log.
         run: where logs, weights and checkpoints go.
         title: what the progress bar says.
         batches: makes the run's batch sampler; takes the arguments of `Batches`.
+        optimizers: makes the optimizer of a term's own parameters, by the name of the term.
+        accelerator: device, precision and processes; None makes one by the options.
 
     Raises:
         UsageError: if nothing would be trained, or a part of the frozen teacher would.
@@ -79,126 +86,159 @@ class Trainer:
         options: Training,
         run: Run,
         title: str = "training",
-        batches: Callable[..., Sampler[list[Item]]] = Batches,
+        batches: MakeBatches = Batches,
+        optimizers: Mapping[str, Make] | None = None,
+        accelerator: Accelerator | None = None,
     ) -> None:
-        self.dataset = dataset
-        self.batches = batches
-        self.transform = transform
         self.evaluate = evaluate
         self.metric = metric
         self.options = options
         self.run = run
         self.title = title
-        self.accelerator = _accelerator(options)
-        self.distiller = distiller.to(self.accelerator.device).train()
+        self.accelerator = accelerator or make_accelerator(options)
+        self.views = Views(dataset, transform, skip=options.skip_bad_images)
+        self.loading = Loading(self.views, options, self.accelerator, batches)
+        self.distiller = distiller.to(self.accelerator.device)
+        self.student = distiller.student.model
         if options.channels_last:
             # Convolutions take the layout of their weights, and so do all layers after them.
             self.distiller.to(memory_format=torch.channels_last)
-        if frozen := freeze_unreached(self.distiller, self._trial_batches(first=0)):
+        self._train_mode()
+        refuse_unlike(distiller.teacher, self.accelerator)
+        if frozen := freeze_unreached(self.distiller, self.loading.trial(first=0), self.accelerator):
             print(f"frozen, since no loss reaches them: {', '.join(frozen)}")
-        self.optimizer: Optimizer = make_optimizer(
-            (each for each in distiller.parameters() if each.requires_grad), options
+        self.optimizers = make_optimizers(distiller, options, optimizers)
+        check_optimizers(self.distiller, self.optimizers)
+        self.average = MovingAverage(self.student, options.ema) if options.ema else None
+        if options.compile:
+            for part in (distiller.student, distiller.teacher):
+                if isinstance(part, nn.Module):
+                    part.compile()
+        self.stepper = Stepper(
+            self.accelerator.prepare(self.distiller),
+            self.optimizers,
+            self.accelerator,
+            clip=options.clip,
+            scaler=self.accelerator.scaler,
         )
-        check_optimizers(self.distiller, [self.optimizer])
-        self.prepared, self.stepper = self.accelerator.prepare(self.distiller, self.optimizer)
+        self.log = Log(run, self.accelerator, options.record())
+        self.monitor = Monitor(self.accelerator)
         self.step = 0
         self.seconds = 0.0
         self.best = float("-inf")
         self.scores: Mapping[str, float] = {}
 
+    @property
+    def network(self) -> nn.Module:
+        """What is validated and saved: the student, or its moving average."""
+        return self.average.network if self.average else self.student
+
+    @property
+    def replaced(self) -> list[int]:
+        """Items that could not be read so far and were replaced."""
+        return [] if self.views.bad is None else self.views.bad.nonzero().flatten().tolist()
+
     def fit(self) -> Outcome:
         """Train to the end, from the start or from the run's checkpoint.
 
         Raises:
-            UsageError: if a term of the objective stops being finite.
+            UsageError: if a term of the objective stops being finite, or the machine fails: memory, disk, workers.
+            Stopped: after a first Ctrl-C, once the step is finished and saved.
         """
-        torch.manual_seed(self.options.seed)
-        if self.options.resume:
-            self._restore()
-        monitor = Monitor()
-        steps, every = self.options.steps, self.options.log_every
-        stops = {round(steps * part / self.options.evaluations) for part in range(1, self.options.evaluations + 1)}
+        # Dropout is to differ between processes; the first one draws what a single process would.
+        torch.manual_seed(self.options.seed + self.accelerator.process_index)
+        with (
+            ProgressLines(self.title, self.options.steps) as progress,
+            Interrupts(progress.say) as interrupts,
+            explained(self.accelerator.device, lambda: self.step),
+        ):
+            if self.options.resume:
+                self._restore()
+                progress.skip(self.step)
+            try:
+                self._train(progress, interrupts)
+            except NonFiniteError as error:
+                self._explain(error)
+            finally:
+                self.log.close()
+        self.run.save_weights(self.network.state_dict())
+        return Outcome(self.network, self.scores, self.seconds, self.step * self.options.batch_size)
+
+    def _train(self, progress: ProgressLines, interrupts: Interrupts) -> None:
+        steps, options = self.options.steps, self.options
+        stops = {round(steps * part / options.evaluations) for part in range(1, options.evaluations + 1)}
+        self._train_mode()
+        self._balance(progress)
+        if not self.step:
+            self._save()
+        clock = time.perf_counter()
+        for parts in self.loading.steps(first=self.step):
+            rate = self._learn(parts)
+            progress.step()
+            if self.step < steps:
+                self._balance(progress)
+            logs, stop = self.step % options.log_every == 0, self.step in stops
+            if logs or stop:
+                terms = self.monitor.read()
+                clock = self._count_time(clock)
+                self._log(rate, terms)
+                progress.status(_line(self.step, steps, terms, self.replaced))
+            if stop:
+                self._validate(progress)
+            asked = interrupts.asked
+            if self.accelerator.num_processes > 1:
+                # Processes hear of it at different steps; they compare where they meet anyway.
+                asked = (logs or stop) and any_process(asked, self.accelerator)
+            if stop or asked or self.step % options.save_every == 0:
+                clock = time.perf_counter() if stop else self._count_time(clock)
+                self._save()
+            if asked and self.step < steps:
+                progress.say(f"{self.title}  stopped after step {self.step}/{steps}: go on with --resume")
+                raise Stopped
+        if self.replaced:
+            names = getattr(self.views.dataset, "names", range(len(self.views)))
+            listed = ", ".join(str(names[index]) for index in self.replaced)
+            progress.say(f"{self.title}  replaced, since they cannot be read: {listed}")
+
+    def _learn(self, parts: Sequence[Batch]) -> float:
+        """One optimizer step; returns its learning rate."""
+        rate = set_learning_rates(self.optimizers, self.step / self.options.steps, self.options)
+        self.monitor.update(self.stepper(parts, self.step / self.options.steps), self.step)
+        if self.average:
+            self.average.update(self.student)
+        self.step += 1
+        return rate
+
+    def _train_mode(self) -> None:
         self.distiller.train()
-        with ProgressLines(self.title, steps, done=self.step) as progress:
-            self._balance(progress)
-            clock = time.perf_counter()
-            for image, target, sample in self._batches(first=self.step):
-                rate = set_learning_rate(self.optimizer, self.step / steps, self.options)
-                monitor.update(self._learn(image, target, sample), self.step)
-                self.step += 1
-                progress.step()
-                if self.step < steps:
-                    self._balance(progress)
-                if self.step % every == 0 or self.step in stops:
-                    terms = monitor.read()
-                    clock = self._count_time(clock)
-                    self._log(rate, terms)
-                    progress.status(_line(self.step, steps, terms))
-                if self.step in stops:
-                    self._validate(progress)
-                    clock = time.perf_counter()
-        self.run.save_weights(self.distiller.student.model.state_dict())
-        return Outcome(self.scores, self.seconds, self.step * self.options.batch_size)
+        if self.options.freeze_batch_norm:
+            freeze_batch_norm(self.student)
 
-    def _learn(self, image: Tensor, target: Any, sample: Tensor) -> dict[str, Tensor]:
-        """One optimizer step."""
-        with self.accelerator.autocast():
-            terms: dict[str, Tensor] = self.prepared(
-                image, target, progress=self.step / self.options.steps, sample=sample
-            )
-        self.accelerator.backward(torch.stack(list(terms.values())).sum())
-        if self.options.clip:
-            self.accelerator.clip_grad_norm_(self.prepared.parameters(), self.options.clip)
-        self.stepper.step()
-        self.stepper.zero_grad(set_to_none=True)
-        return terms
-
-    def _batches(self, first: int, *, workers: int | None = None) -> Iterator[tuple[Any, Any, Tensor]]:
-        """The run's batches on the device, beginning with any one of them."""
-        device = self.accelerator.device
-        loader = DataLoader(
-            Views(self.dataset, self.transform),
-            batch_sampler=self.batches(
-                len(self.dataset),
-                self.options.batch_size,
-                steps=self.options.steps,
-                seed=self.options.seed,
-                first=first,
-                rank=self.accelerator.process_index,
-                world=self.accelerator.num_processes,
-            ),
-            num_workers=self.options.workers if workers is None else workers,
-            pin_memory=device.type == "cuda",
-            # A generator of its own: the loader would otherwise draw from the training's.
-            generator=torch.Generator(),
-        )
-        for image, target, sample in loader:
-            yield image.to(device, non_blocking=True), target.to(device, non_blocking=True), sample
-
-    def _trial_batches(self, first: int) -> Iterator[tuple[Any, Any, Tensor]]:
-        """Some of the batches that come next, to measure something before they are trained on."""
-        return islice(self._batches(first, workers=0), TRIAL_BATCHES)
-
-    def _balance(self, progress: ProgressLines) -> None:
+    def _balance(self, progress: ProgressLines | None = None) -> None:
         """Measure the shares that begin to act now, on the batches that come next."""
-        found = balance(self.distiller, self._trial_batches(self.step), progress=self.step / self.options.steps)
-        if found:
+        found = balance(
+            self.distiller,
+            self.loading.trial(self.step),
+            progress=self.step / self.options.steps,
+            mean=lambda value: self.accelerator.reduce(value, "mean"),
+        )
+        if found and progress:
             self.run.update(weights=ratios(self.distiller))
             weights = ", ".join(f"{name} {ratio:.3g}" for name, ratio in found.items())
             progress.say(f"{self.title}  weights for a share of 1: {weights}")
 
     def _validate(self, progress: ProgressLines) -> None:
-        self.scores = {name: float(value) for name, value in self.evaluate().items()}
-        self.run.log({"step": self.step, "seconds": self.seconds, "metrics": dict(self.scores)})
+        share_buffers(self.student, self.accelerator)
+        self.scores = {name: float(value) for name, value in self.evaluate(self.network).items()}
+        self.log.write({"step": self.step, "seconds": self.seconds, "metrics": dict(self.scores)})
         reached = self.scores[self.metric]
         progress.say(f"{self.title}  step {self.step}/{self.options.steps}  {score(self.metric, reached)}")
         if reached > self.best:
             self.best = reached
-            self.run.save_weights(self.distiller.student.model.state_dict(), "best")
-        save_checkpoint(self.run.folder, self._state())
+            self.run.save_weights(self.network.state_dict(), "best")
 
     def _log(self, rate: float, terms: Mapping[str, float]) -> None:
-        self.run.log(
+        self.log.write(
             {
                 "step": self.step,
                 "progress": self.step / self.options.steps,
@@ -214,40 +254,60 @@ class Trainer:
         self.seconds += now - since
         return now
 
-    def _state(self) -> dict[str, Any]:
-        return {
+    def _explain(self, error: NonFiniteError) -> NoReturn:
+        """Go back to the last checkpoint and on to the bad step, and look at that one closely."""
+        self._restore()
+        for parts in self.loading.steps(first=self.step):
+            if self.step >= error.step:
+                break
+            self._learn(parts)
+            self._balance()
+        path = save_batch(self.run.folder, parts, error.step) if self.accelerator.is_main_process else None
+        with self.accelerator.autocast():
+            where = inspect(self.distiller, parts, error.step / self.options.steps)
+        found = where or ", though not when it was done again"
+        raise NonFiniteError(error.term, error.step, found + (f"; its batch is kept in {path}" if path else ""))
+
+    def _save(self) -> None:
+        self.monitor.check()
+        # Every process draws dropout of its own, so every one's generators are kept.
+        random = gather_object([random_states(self.accelerator.device)])
+        if not self.run.writes:
+            return
+        scaler = self.accelerator.scaler
+        state: dict[str, Any] = {
             "step": self.step,
             "seconds": self.seconds,
             "best": self.best,
             "scores": dict(self.scores),
             "ratios": ratios(self.distiller),
             "distiller": self.distiller.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler else {},
-            "random": random_states(self.accelerator.device),
+            "average": self.average.state_dict() if self.average else {},
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "scaler": scaler.state_dict() if scaler else {},
+            "monitor": self.monitor.state_dict(),
+            "random": random,
         }
+        save_checkpoint(self.run.folder, state)
 
     def _restore(self) -> None:
         state = load_checkpoint(self.run.folder)
         self.distiller.load_state_dict(state["distiller"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        if self.average:
+            self.average.load_state_dict(state["average"])
         set_ratios(self.distiller, state["ratios"])
         self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
         self.scores = state["scores"]
         if self.accelerator.scaler:
             self.accelerator.scaler.load_state_dict(state["scaler"])
-        set_random_states(state["random"], self.accelerator.device)
+        self.monitor.load_state_dict(state["monitor"], self.accelerator.device)
+        if self.accelerator.process_index < len(state["random"]):
+            set_random_states(state["random"][self.accelerator.process_index], self.accelerator.device)
         self.run.cut_metrics(self.step)
 
 
-def _accelerator(options: Training) -> Accelerator:
-    # Accelerate keeps the first one's settings for the whole process; the next training may have its own.
-    AcceleratorState._reset_state(reset_partial_state=True)
-    try:
-        return Accelerator(cpu=options.device == "cpu", mixed_precision=options.precision)
-    except ValueError as error:
-        raise UsageError(f"cannot train with --precision {options.precision} here: {error}") from None
-
-
-def _line(step: int, steps: int, terms: Mapping[str, float]) -> str:
-    return "  ".join([f"step {step}/{steps}", *(f"{name} {value:.3f}" for name, value in terms.items())])
+def _line(step: int, steps: int, terms: Mapping[str, float], replaced: Sequence[int]) -> str:
+    bad = [f"{len(replaced)} images replaced"] if replaced else []
+    return "  ".join([f"step {step}/{steps}", *(f"{name} {value:.3f}" for name, value in terms.items()), *bad])

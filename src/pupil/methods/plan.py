@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
+from torch.optim import Optimizer
 
 from pupil.distiller import Distiller, Term
 from pupil.errors import UsageError
@@ -23,9 +24,12 @@ class Plan:
 
     Args:
         distiller: wired and sized for the student, teacher and task at hand.
+        optimizers: by the name of a term, makes the optimizer of that term's own parameters: for an opponent of the
+            student, which learns at another pace.
     """
 
     distiller: Distiller
+    optimizers: Mapping[str, Callable[[Iterable[nn.Parameter]], Optimizer]] = field(default_factory=dict)
 
 
 def alone(student: nn.Module, task: Task, **objective: Any) -> Plan:

@@ -16,6 +16,7 @@ from pupil.numbers import score
 from pupil.run import Run, aside
 
 if TYPE_CHECKING:
+    from accelerate import Accelerator
     from torch import nn
     from torch.utils.data import Sampler
 
@@ -112,6 +113,7 @@ def train(material: Material, options: Training) -> Run:
     from pupil.data.batches import Batches
     from pupil.data.views import Views
     from pupil.engine.evaluation import evaluate
+    from pupil.engine.processes import make_accelerator, with_synchronized_batch_norm
     from pupil.engine.trainer import Trainer
     from pupil.methods import load_method
     from pupil.methods.settings import parse_settings
@@ -119,7 +121,10 @@ def train(material: Material, options: Training) -> Run:
     task, folder = material.task, claimed(material.recipe, options)
     method = load_method(options.method)
     settings = parse_settings(method, options.settings)
+    accelerator = make_accelerator(options)
     student = load_student(options, task)
+    # Before anything is tapped: the conversion puts new layers in the place of old ones.
+    student = with_synchronized_batch_norm(student, options, accelerator)
     teacher = load_teacher(options, task)
     image, _, _ = Views(material.train, material.transform)[0, 0]
     # Adapters are drawn after the student, so that every method starts from the same student.
@@ -135,7 +140,7 @@ def train(material: Material, options: Training) -> Run:
         theirs = getattr(plan.distiller.teacher, "layers", ())
         print(f"layers: {', '.join(tapped)} of the student, {', '.join(theirs) or 'none'} of the teacher")
     record = _record(material, options, student)
-    run = Run(folder) if options.resume else Run.create(folder, record, overwrite=options.overwrite)
+    run = _begun(folder, record, options, accelerator)
 
     def evaluated(network: nn.Module) -> Mapping[str, float]:
         return evaluate(
@@ -144,7 +149,9 @@ def train(material: Material, options: Training) -> Run:
             material.val,
             batch_size=options.batch_size,
             workers=options.workers,
-            device=trainer.accelerator.device,
+            device=accelerator.device,
+            rank=accelerator.process_index,
+            world=accelerator.num_processes,
         )
 
     with _nothing_left_of_a_false_start(run, resumed=options.resume):
@@ -152,12 +159,14 @@ def train(material: Material, options: Training) -> Run:
             plan.distiller,
             material.train,
             material.transform,
-            lambda: evaluated(student),
+            evaluated,
             metric=task.metric,
             options=options,
             run=run,
             title=f"{options.method} (seed {options.seed})",
             batches=material.batches or Batches,
+            optimizers=plan.optimizers,
+            accelerator=accelerator,
         )
         if teacher is not None and plan.distiller.teacher is not None:
             value = evaluated(teacher)[task.metric]
@@ -165,22 +174,38 @@ def train(material: Material, options: Training) -> Run:
             run.update(teacher={**_teacher_record(options, teacher), "value": value})
         outcome = trainer.fit()
         run.finish(_summary(material, options, run, student, outcome))
-        networks = {"teacher": teacher, options.method: student} if run.record["teacher"] else {options.method: student}
-        _report(material, run, {name: network for name, network in networks.items() if network is not None})
-    run.remove_replaced()
+        networks = {"teacher": teacher} if teacher is not None and run.record["teacher"] else {}
+        if run.writes:
+            _report(material, run, {**networks, options.method: outcome.network})
+    if run.writes:
+        run.remove_replaced()
+    accelerator.wait_for_everyone()
     return run
+
+
+def _begun(folder: Path, record: Mapping[str, Any], options: Training, accelerator: Accelerator) -> Run:
+    """The run to write: made by the first process, opened by all."""
+    if not options.resume:
+        # Until here, every process has looked whether the folder is free.
+        accelerator.wait_for_everyone()
+        if accelerator.is_main_process:
+            Run.create(folder, record, overwrite=options.overwrite)
+        accelerator.wait_for_everyone()
+    return Run(folder, writes=accelerator.is_main_process)
 
 
 @contextmanager
 def _nothing_left_of_a_false_start(run: Run, *, resumed: bool) -> Iterator[None]:
-    """Undo a new run that fails before its first checkpoint, and in any case keep the one that it replaces."""
-    from pupil.engine.checkpoint import has_checkpoint
+    """Undo a new run that fails before its first validation, and in any case keep the one that it replaces."""
+    from pupil.engine.interrupts import Stopped
 
     try:
         yield
     except BaseException as error:
-        begun = has_checkpoint(run.folder)
-        if begun and run.replaced:
+        begun = isinstance(error, Stopped) or any("metrics" in row for row in run.metrics)
+        if not run.writes:
+            pass
+        elif begun and run.replaced:
             print(f"the earlier run stays in {run.replaced} until --resume or --overwrite ends the new one")
         elif run.replaced:
             run.restore_replaced()

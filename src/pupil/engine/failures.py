@@ -1,0 +1,55 @@
+"""What goes wrong in a long training, said in one line with a way out."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+
+from pupil.errors import UsageError
+
+GIB = 2**30
+
+
+@contextmanager
+def explained(device: torch.device, step: Callable[[], int]) -> Iterator[None]:
+    """Turn failures of the machine within the block into one line for the person who started the training.
+
+    Args:
+        device: where the training runs.
+        step: finished steps at the time of the failure.
+
+    Raises:
+        UsageError: out of memory, a loading process that died, or a full disk.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        said = str(error)
+        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in said:
+            raise UsageError(
+                f"out of memory in step {step()}{_peak(device)}: lower --batch-size, or work through the same batch in "
+                "parts with --accumulate 2; --precision bf16 and a smaller --size help too"
+            ) from error
+        if "DataLoader worker" in said:
+            raise UsageError(
+                f"a process that loads data ended after step {step()}, killed perhaps for want of memory: go on with "
+                "--resume and fewer --workers"
+            ) from error
+        raise
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UsageError(
+            f"no space left to write {error.filename or 'the run'} at step {step()}; the last checkpoint is whole: "
+            "make room and go on with --resume"
+        ) from error
+
+
+def _peak(device: torch.device) -> str:
+    if device.type != "cuda":
+        return ""
+    total = torch.cuda.get_device_properties(device).total_memory
+    return f", which took {torch.cuda.max_memory_allocated(device) / GIB:.1f} GiB of {total / GIB:.1f} GiB"

@@ -1,0 +1,81 @@
+"""The training images of a run, part by part, on the device."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch.utils.data import DataLoader, Sampler
+
+from pupil.data.batches import Batches, Item
+from pupil.data.views import Views
+from pupil.engine.options import Training
+from pupil.engine.stepper import Batch
+
+TRIAL_BATCHES = 8
+
+MakeBatches = Callable[..., Sampler[list[Item]]]
+
+
+class Loading:
+    """What each step of a run is to see: a function of (seed, step), whatever the number of workers.
+
+    Args:
+        views: the data set.
+        options: batch size, parts of a step, seed and workers.
+        accelerator: the device, and this process's share of each batch.
+        batches: makes the batch sampler, with the arguments of `Batches`.
+    """
+
+    def __init__(
+        self, views: Views, options: Training, accelerator: Accelerator, batches: MakeBatches = Batches
+    ) -> None:
+        self.views = views
+        self.options = options
+        self.accelerator = accelerator
+        self.batches = batches
+
+    def steps(self, first: int) -> Iterator[list[Batch]]:
+        """The parts of each step, beginning with any one of them."""
+        stream = self._stream(first, self.options.workers)
+        while parts := list(islice(stream, self.options.accumulate)):
+            yield parts
+
+    def trial(self, first: int) -> Iterator[Batch]:
+        """Some of the parts that come next, to measure something before they are trained on."""
+        return islice(self._stream(first, workers=0), TRIAL_BATCHES)
+
+    def _stream(self, first: int, workers: int) -> Iterator[Batch]:
+        parts, device = self.options.accumulate, self.accelerator.device
+        loader = DataLoader(
+            self.views,
+            batch_sampler=self.batches(
+                len(self.views),
+                self.options.batch_size // parts,
+                steps=self.options.steps * parts,
+                seed=self.options.seed,
+                first=first * parts,
+                rank=self.accelerator.process_index,
+                world=self.accelerator.num_processes,
+            ),
+            num_workers=workers,
+            pin_memory=device.type == "cuda",
+            worker_init_fn=_leave_interrupts_to_the_trainer,
+            # A generator of its own: the loader would otherwise draw from the training's.
+            generator=torch.Generator(),
+        )
+        for image, target, sample in loader:
+            yield _moved(image, device), _moved(target, device), sample
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    return value.to(device, non_blocking=True)
+
+
+def _leave_interrupts_to_the_trainer(worker: int) -> None:
+    # Ctrl-C reaches every process of the terminal; the trainer finishes its step first, and needs its loader for that.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,25 @@
+"""Batch normalisation that stays as it came, for batches too small to have statistics of their own."""
+
+from __future__ import annotations
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+def freeze_batch_norm(model: nn.Module) -> int:
+    """Put every BatchNorm of a network into evaluation mode and freeze its scale and shift.
+
+    `model.train()` undoes the mode, so it is called again after that.
+
+    Returns:
+        How many there are.
+
+    Example:
+        >>> model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).train()
+        >>> freeze_batch_norm(model), model[1].training, model[1].weight.requires_grad
+        (1, False, False)
+    """
+    layers = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    for layer in layers:
+        layer.eval().requires_grad_(False)
+    return len(layers)

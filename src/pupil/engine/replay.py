@@ -1,0 +1,99 @@
+"""Looks closely at a step that went wrong: which layer first showed NaN or infinity, and what it had received."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pupil.distiller import Distiller
+from pupil.engine.stepper import Batch
+
+SUFFIX = ".bad-batch.pt"
+
+
+def inspect(distiller: Distiller, parts: Sequence[Batch], progress: float) -> str | None:
+    """Where a forward pass over a step's images first stops being finite, in words; None where it does not.
+
+    Args:
+        distiller: as it was before the step.
+        parts: the step's images.
+        progress: the moment of the step.
+    """
+    for image, target, sample in parts:
+        with _watched(distiller) as found, torch.compiler.set_stance("force_eager"):
+            terms = distiller(image, target, progress=progress, sample=sample)
+        if found:
+            return found[0]
+        bad = [name for name, value in terms.items() if not value.isfinite()]
+        if bad:
+            return f", though every layer was finite: the loss itself ({', '.join(bad)})"
+    return None
+
+
+def save_batch(folder: Path, parts: Sequence[Batch], step: int) -> Path:
+    """Write a step's images, targets and samples beside a run; `torch.load` reads them with `weights_only=True`."""
+    # Not into the run: one that fails at its start is removed.
+    path = folder.with_name(folder.name + SUFFIX)
+    torch.save({"step": step, "parts": [[_on_cpu(each) for each in part] for part in parts]}, path)
+    return path
+
+
+@contextmanager
+def _watched(distiller: Distiller) -> Iterator[list[str]]:
+    """Within the block, the first module that shows a number that is not finite is described in the list."""
+    found: list[str] = []
+    teacher = getattr(distiller.teacher, "model", None)
+    roots = {"student": distiller.student.model, "losses": distiller.losses}
+    roots |= {"teacher": teacher} if isinstance(teacher, nn.Module) else {}
+    handles = [
+        module.register_forward_hook(_Watch(f"{root}.{name}".rstrip("."), found))
+        for root, top in roots.items()
+        for name, module in top.named_modules()
+    ]
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class _Watch:
+    def __init__(self, name: str, found: list[str]) -> None:
+        self.name = name
+        self.found = found
+
+    def __call__(self, module: nn.Module, received: Any, shown: Any) -> None:
+        outputs = _tensors(shown)
+        if self.found or all(bool(each.isfinite().all()) for each in outputs):
+            return
+        weights = [name for name, each in module.named_parameters(recurse=False) if not bool(each.isfinite().all())]
+        own = f", whose {' and '.join(weights)} had stopped being finite" if weights else ""
+        self.found.append(
+            f", first in {self.name}{own} (it received {_range(_tensors(received))} and showed {_range(outputs)})"
+        )
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value] if value.is_floating_point() and value.numel() else []
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return [each for child in children for each in _tensors(child)]
+
+
+def _range(tensors: Sequence[Tensor]) -> str:
+    if not tensors:
+        return "no tensor"
+    values = torch.cat([each.detach().float().flatten() for each in tensors])
+    finite = values[values.isfinite()]
+    bad = values.numel() - finite.numel()
+    numbers = f"{finite.min():.3g} to {finite.max():.3g}" if finite.numel() else "nothing finite"
+    return f"{numbers}, {bad} of {values.numel()} not finite" if bad else numbers
+
+
+def _on_cpu(value: Any) -> Any:
+    return value.detach().cpu() if isinstance(value, Tensor) else value
