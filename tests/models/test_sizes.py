@@ -51,9 +51,9 @@ def test_asking_leaves_no_trace() -> None:
 
 
 def test_a_network_that_takes_nothing_says_why() -> None:
-    with pytest.raises(UsageError, match=r"expected it to run on an image of 128x160 or on 50x50, got .*multiple of 7"):
-        accepted_sizes(Taking(7), "it", only=(50, 50))
+    with pytest.raises(UsageError, match=r"expected it to run on an image of 160x224 or 50x50, got .*multiple of 9"):
+        accepted_sizes(Taking(9), "it", only=(50, 50))
     with pytest.raises(
-        UsageError, match=r"expected it to run on an image of 128x160, got AssertionError: not a multiple of 7"
+        UsageError, match=r"expected it to run on an image of 160x224, got AssertionError: not a multiple of 9"
     ):
-        accepted_sizes(Taking(7), "it")
+        accepted_sizes(Taking(9), "it")

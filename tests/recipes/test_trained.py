@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -112,3 +114,40 @@ def test_a_broken_weights_file_is_named(teacher: Path, workplace: Path) -> None:
     (run.folder / "student.safetensors").write_bytes(b"1234567890")
     with pytest.raises(UsageError, match=r"expected safetensors in .*, got a broken file"):
         load_trained(run.folder)
+
+
+def test_data_that_know_some_of_the_classes_are_scored_on_those(
+    teacher: Path, miniature: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = Path(shutil.copytree(teacher, "named"))
+    Run(named).update(classes=["road", "sky", "tree"])
+    whole = evaluate_run(str(named))
+    data = Path(shutil.copytree(miniature, "data"))
+    # The same ids by the same names, in another order of the file: 0 is road, 1 is sky.
+    (data / "classes.json").write_text(json.dumps({"classes": ["road", "sky", "tree"]}))
+    again = evaluate_run(str(named), str(data))
+    assert {name: value for name, value in again.items() if "milli" not in name} == {
+        name: value for name, value in whole.items() if "milli" not in name
+    }
+    assert "by name" not in capsys.readouterr().out
+    for mask in data.glob("val/masks/*.png"):
+        # tree becomes 0, road 1, and sky is not labelled.
+        save(mask, np.array([1, 7, 0], np.uint8)[np.asarray(Image.open(mask))])
+    (data / "classes.json").write_text(json.dumps({"classes": ["tree", "road"], "ignore_index": 7}))
+    some = evaluate_run(str(named), str(data))
+    assert "2 of the run's 3 classes are the data's, by name" in capsys.readouterr().out
+    assert {name for name in some if name.startswith("iou/")} <= {"iou/tree", "iou/road"}
+    # By hand: the likeliest of the two classes, where one of them is labelled.
+    trained, hit, counted = load_trained(named), 0, 0
+    for mask in sorted(data.glob("val/masks/*.png")):
+        image = read_image(mask.parents[1] / "images" / mask.name)[None] / 255
+        ids = load_model(str(named), 3).eval()(trained.model.preprocessing(image))
+        logits = torch.nn.functional.interpolate(ids, size=image.shape[2:], mode="bilinear", align_corners=False)
+        target = read_mask(mask)
+        target = torch.as_tensor(np.asarray(target))
+        hit += int(((logits[0, [2, 0]].argmax(0) == target) & (target != 7)).sum())
+        counted += int((target != 7).sum())
+    assert some["pixel_accuracy"] == pytest.approx(hit / counted)
+    (data / "classes.json").write_text(json.dumps({"classes": ["tree", "car"], "ignore_index": 7}))
+    with pytest.raises(UsageError, match="got none for car among its road, sky, tree"):
+        evaluate_run(str(named), str(data))

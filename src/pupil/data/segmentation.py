@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from pupil.data.classes import listed
+from pupil.data.classes import listed, read_classes
 from pupil.data.folder import SegmentationFolder
 from pupil.data.formats import AUTO, find_format, open_format
 from pupil.data.labelled import LabelledImages
@@ -135,6 +135,7 @@ def validation_data(
     ignore_index: int,
     format: str = AUTO,
     scene_size: tuple[int, int] = (64, 96),
+    own_classes: bool = False,
 ) -> SegmentationData:
     """The validation set alone, for a network that knows its classes.
 
@@ -144,6 +145,8 @@ def validation_data(
         ignore_index: id of pixels without a label, in a folder that does not say.
         format: the layout of a folder; "auto" finds it.
         scene_size: (H, W) of drawn scenes.
+        own_classes: whether the data may have other classes, which the caller then matches; what a folder's
+            `classes.json` says wins.
 
     Raises:
         UsageError: where there is no such data, or it has other classes.
@@ -156,8 +159,10 @@ def validation_data(
     elif name != "folder":
         val = open_format(str(name))(spec, "val", cache=True)
     else:
+        said = read_classes(Path(spec) / "classes.json") if own_classes else {}
+        classes, ignore_index = said.get("names", classes), said.get("ignore_index", ignore_index)
         val = SegmentationFolder(spec, "val", classes=classes, ignore_index=ignore_index, cache=True)
-    if tuple(val.classes) != tuple(classes):
+    if not own_classes and tuple(val.classes) != tuple(classes):
         raise UsageError(
             f"expected data of the classes {listed(classes)}, got {listed(val.classes)} from {spec!r}: "
             "score on data of the same classes in the same order"

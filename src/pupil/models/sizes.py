@@ -9,6 +9,8 @@ from torch import nn
 
 from pupil.errors import UsageError
 
+ENOUGH = 128
+
 
 class Sizes(TypedDict):
     """As the two arguments of :class:`pupil.models.Preprocessing` of the same names."""
@@ -36,21 +38,21 @@ def accepted_sizes(
         >>> accepted_sizes(nn.PixelUnshuffle(8), "blocks", stride=8)
         {'divisor': 8, 'size': None}
     """
-    reason: str | None = None
-    for divisor in dict.fromkeys((patch, max(stride, patch))):
-        # Not square, and not a multiple of anything larger.
-        beyond = divisor if stride % divisor == 0 and divisor < stride else 0
-        base = max(stride, divisor)
-        reason = _refusal(model, (4 * base + beyond, 5 * base + beyond))
+    stride, tried, reason = max(stride, patch), "", None
+    # An odd number of strides, so that they are no multiple of anything larger; and no less than networks can pool.
+    times = ENOUGH // stride | 1
+    for divisor in dict.fromkeys((patch, stride)):
+        beyond = divisor if divisor < stride else 0
+        height, width = times * stride + beyond, (times + 2) * stride + beyond
+        tried, reason = f"{height}x{width}", _refusal(model, (height, width))
         if reason is None:
             return {"divisor": divisor, "size": None}
     if only:
-        reason = _refusal(model, only)
+        tried, reason = f"{tried} or {only[0]}x{only[1]}", _refusal(model, only)
         if reason is None:
             return {"divisor": 1, "size": only}
-    asked = f" or on {only[0]}x{only[1]}" if only else ""
     raise UsageError(
-        f"expected {kind} to run on an image of {4 * stride}x{5 * stride}{asked}, got {reason}: "
+        f"expected {kind} to run on an image of {tried}, got {reason}: "
         "choose another model, or the size that this one was made for with its own option"
     )
 

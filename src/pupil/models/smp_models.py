@@ -37,6 +37,10 @@ def from_smp(spec: Spec, classes: int | None, pretrained: bool) -> nn.Module:
     if classes is None:
         raise untrained(spec)
     rest = {name: value for name, value in spec.options.items() if name != "weights"}
+    known = [name for name in signature(build.__init__).parameters if name not in RESERVED and name != "kwargs"]
+    if wrong := [name for name in rest if name not in known and not encoder.startswith(TIMM)]:
+        # Where the encoder is not timm's, smp drops what it does not know without a word.
+        raise unknown(f"option of {text}", wrong[0], known)
     options = arguments(build.__init__, rest, text, RESERVED)
     fetch = weights if pretrained else None
     with one_line(f"cannot get the weights {fetch} of {encoder}" if fetch else f"{text} refused its options"):

@@ -50,10 +50,16 @@ def evaluate_run(
     batch_size: int = 16,
     trust: str | None = None,
 ) -> dict[str, float]:
-    """The scores of a run's student on the validation split of a data set; by default, the one it was trained with."""
+    """The scores of a run's student on the validation split of a data set; by default, the one it was trained with.
+
+    Data that name some of the run's classes, or all in another order, are scored on those: a pixel gets the likeliest
+    of the classes that the data know.
+    """
     from pupil.data.formats import AUTO
     from pupil.data.segmentation import PYTHON, is_code, recorded_format, validation_data
     from pupil.engine.evaluation import evaluate
+    from pupil.recipes.segmentation import task_from
+    from pupil.tasks.class_matching import matching
 
     if batch_size < 1:
         raise UsageError(f"expected a batch size >= 1, got {batch_size}: change --batch-size")
@@ -70,9 +76,15 @@ def evaluate_run(
         ignore_index=record["ignore_index"],
         format=format or (AUTO if data else recorded_format(record)),
         scene_size=tuple(record["scene_size"]),
+        own_classes=data is not None,
     )
+    order = matching(record["classes"], val.classes)
+    if order is not None:
+        print(f"{len(order)} of the run's {len(record['classes'])} classes are the data's, by name")
+    known = {"colours": [list(colour) for colour in val.colours], "ignore_index": val.ignore_index}
+    task = task_from({**record, "classes": list(val.classes), **known})
     device = _device()
-    return evaluate(trained.model.to(device), trained.task, val, batch_size=batch_size, device=device)
+    return evaluate(trained.model.to(device), task, val, batch_size=batch_size, device=device)
 
 
 def predict_images(

@@ -1,0 +1,142 @@
+"""timm's encoders under our decoder: any of them, at any size it takes, and pretrained only when asked."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pupil.errors import UsageError
+from pupil.models import Preprocessing, load_model, model_names
+from pupil.run import Run
+from pupil.tasks.segmentation import SegmentationTask
+
+timm = pytest.importorskip("timm")
+
+VIT = "timm:vit_tiny_patch16_224?depth=4&embed_dim=24&num_heads=3&decoder=8"
+TASK = SegmentationTask([str(index) for index in range(5)])
+
+
+@pytest.mark.parametrize(
+    ("spec", "size", "stride", "preprocessing"),
+    [
+        ("timm:resnet10t?decoder=8", (64, 96), 4, {}),
+        ("timm:resnet10t?decoder=8", (45, 61), 4, {}),
+        ("timm:resnet10t?decoder=8&output_stride=8", (64, 96), 4, {}),
+        ("timm:mobilenetv3_small_050?decoder=8", (64, 96), 4, {}),
+        (VIT, (64, 96), 4, {"divisor": 16}),
+        ("timm:vit_small_patch14_reg4_dinov2?depth=4&embed_dim=24&num_heads=3", (56, 84), 14 / 4, {"divisor": 14}),
+        ("timm:swin_tiny_patch4_window7_224?depths=1,1,1,1&embed_dim=12&num_heads=1,2,3,4", (64, 96), 4,
+         {"divisor": 32}),
+        ("timm:hrnet_w18_small?decoder=8", (64, 96), 4, {"divisor": 32}),
+    ],
+)  # fmt: skip
+def test_strides_and_sizes(spec: str, size: tuple[int, int], stride: float, preprocessing: dict[str, Any]) -> None:
+    model = load_model(spec, 5, seed=0)
+    logits = TASK.call(model.eval(), torch.rand(1, 3, *size)).output
+    assert logits.shape == (1, 5, *(-(-side // stride) for side in size))
+    assert {name: getattr(model.preprocessing, name) for name in preprocessing} == preprocessing
+    assert model.preprocessing.size is None
+
+
+def test_any_size_reaches_a_network_that_takes_multiples() -> None:
+    model = load_model(VIT, 5, seed=0).eval()
+    assert TASK.call(model, torch.rand(1, 3, 50, 71)).output.shape == (1, 5, 12, 16)
+    assert TASK.predict(model, torch.rand(1, 3, 50, 71)).shape == (1, 50, 71)
+
+
+def test_a_network_of_one_size_is_given_that_one() -> None:
+    model = load_model("timm:mixer_s32_224?img_size=64&decoder=8", 5, seed=0)
+    assert model.preprocessing.size == (64, 64)
+    assert TASK.predict(model.eval(), torch.rand(1, 3, 50, 71)).shape == (1, 50, 71)
+
+
+def test_preprocessing_is_that_of_the_weights_named() -> None:
+    assert load_model(VIT, 5, seed=0).preprocessing == Preprocessing((0.5,) * 3, (0.5,) * 3, divisor=16)
+    config = timm.get_pretrained_cfg("resnet10t")
+    assert load_model("timm:resnet10t", 5, seed=0).preprocessing == Preprocessing(config.mean, config.std)
+
+
+def test_blocks_from_all_over_a_plain_transformer_unless_told() -> None:
+    assert [block + 1 for block in load_model(VIT.replace("=4", "=8"), 5, seed=0).encoder.out_indices] == [2, 4, 6, 8]
+    assert load_model(f"{VIT}&out_indices=1,3", 5, seed=0).encoder.out_indices == [1, 3]
+
+
+def test_gradient_reaches_every_parameter() -> None:
+    model = load_model(VIT, 5, seed=0)
+    TASK.call(model, torch.rand(2, 3, 32, 32)).output.square().sum().backward()
+    assert [name for name, each in model.named_parameters() if each.grad is None] == []
+
+
+def test_equal_seeds_give_equal_weights() -> None:
+    first, second = (load_model(VIT, 5, seed=3).state_dict() for _ in range(2))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+def test_weights_are_asked_for_by_the_librarys_tag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[tuple[str, bool]] = []
+    create = timm.create_model
+
+    def recorded(name: str, pretrained: bool, **options: Any) -> Any:
+        asked.append((name, pretrained))
+        return create(name, pretrained=False, **options)
+
+    monkeypatch.setattr(timm, "create_model", recorded)
+    model = load_model("timm:resnet10t", 5)
+    assert not any(pretrained for _, pretrained in asked)
+    load_model("timm:resnet10t?weights=imagenet", 5)
+    assert asked[-1] == ("resnet10t", True)
+    load_model("timm:resnet10t?weights=c3_in1k", 5)
+    assert asked[-1] == ("resnet10t.c3_in1k", True)
+    # A run has its own weights.
+    asked.clear()
+    spec = "timm:resnet10t?weights=imagenet"
+    record = {"model": {"spec": spec, "preprocessing": model.preprocessing.to_json()}, "classes": list("abcde")}
+    Run.create(tmp_path / "run", record).save_weights(model.state_dict())
+    assert load_model(str(tmp_path / "run"), 5).classes == tuple("abcde")
+    assert not any(pretrained for _, pretrained in asked)
+
+
+def test_weights_that_cannot_be_fetched_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*arguments: Any, **more: Any) -> None:
+        raise OSError("cannot reach\n the hub")
+
+    monkeypatch.setattr("timm.models._builder.load_pretrained", unreachable)
+    with pytest.raises(UsageError, match=r"^cannot get the weights of timm:resnet10t: cannot reach the hub$"):
+        load_model("timm:resnet10t?weights=imagenet", 5)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("timm:resnet19", "unknown model of timm 'resnet19': did you mean resnet18, "),
+        ("timm:resnet10t?weights=in22k", "unknown weights of timm:resnet10t 'in22k': did you mean c3_in1k"),
+        ("timm:resnet10t?foo=3", "timm:resnet10t refused its options: .*'foo'"),
+        ("timm:resnet10t?features_only=false", "expected no option 'features_only' of timm:resnet10t"),
+        ("timm:resnet10t?decoder=0", "expected a decoder of at least one channel, got 0"),
+        ("timm:resnet10t?decoder=wide", "expected int for 'decoder', got 'wide'"),
+        ("timm:vit_tiny_patch16_224?img_size=large", "expected int for 'img_size', got 'large'"),
+    ],
+)
+def test_mistakes_get_one_line(spec: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        load_model(spec, 5)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_encoder_is_no_trained_network() -> None:
+    with pytest.raises(UsageError, match="expected a trained network, got 'timm:resnet10t', whose classifier is "):
+        load_model("timm:resnet10t?weights=imagenet", None)
+
+
+def test_without_the_package_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(UsageError, match=r'^expected timm for timm:resnet10t, .*: pip install "pupil-kd\[timm\]"$'):
+        load_model("timm:resnet10t", 5)
+
+
+def test_its_names_are_listed() -> None:
+    assert {"resnet10t", "vit_tiny_patch16_224"} <= set(model_names()["timm"])
