@@ -21,7 +21,7 @@ except SystemExit as end:
 """
 
 
-@pytest.mark.parametrize("words", ["", "--help", "train --help", "train segmentation --help"])
+@pytest.mark.parametrize("words", ["", "--help", "train --help", "train segmentation --help", "train voc-aicsd --help"])
 def test_help_never_imports_torch(words: str) -> None:
     command = [sys.executable, "-c", PROBE, *words.split()]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout

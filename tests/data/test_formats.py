@@ -91,6 +91,13 @@ def test_no_layout_and_two_are_refused_with_what_was_looked_for(tmp_path: Path) 
     assert find_format(tmp_path, "voc") == "voc"
 
 
+def test_a_folder_that_lacks_something_is_told_what(tmp_path: Path) -> None:
+    write_split(tmp_path, "train")
+    (tmp_path / "train" / "masks").rename(tmp_path / "train" / "labels")
+    with pytest.raises(UsageError, match=r"expected a folder 'masks' in .*train, got images, labels"):
+        segmentation_data(str(tmp_path))
+
+
 def test_a_name_that_is_none_and_a_place_that_has_none(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"unknown format 'cityscape': did you mean cityscapes"):
         open_format("cityscape")

@@ -65,6 +65,8 @@ def find_format(root: str | Path, name: str = AUTO) -> str:
     fitting = [each for each, kind in FORMATS.items() if each not in ASKED_FOR and kind.fits(root)]
     if len(fitting) > 1:
         raise UsageError(f"expected one layout in {root}, got those of {listed(fitting)}: choose one with --format")
+    if not fitting and any((root / split).is_dir() for split in ("train", "val")):
+        return "folder"  # which says what is missing in it
     if not fitting:
         looked = "; ".join(f"{kind.layout} ({each})" for each, kind in FORMATS.items() if each not in ASKED_FOR)
         there = sorted(path.name for path in root.iterdir() if path.is_dir())

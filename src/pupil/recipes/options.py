@@ -22,6 +22,7 @@ class Segmentation(Training):
     )
     window: str | None = option(None, "validate with a sliding window of this height x width")
     scale: str = option("0.75:1.5", "range of the random resizing, as FROM:TO")
+    base: int | None = option(None, "short side of an image that is resized by 1; default: it covers the crop")
     flip: bool = option(True, "mirror half of the images")
     colour: float = option(0.2, "strength of the colour jitter")
     classes: str | None = option(None, "class names in the order of their ids, separated by commas")

@@ -41,12 +41,21 @@ def segmentation(
         transform: joint transform `(image, mask) -> (image, mask)` of the training images, on torchvision's
             `tv_tensors`, instead of the usual one; its images have the size `options.size`.
     """
+    return train_as(NAME, options or Segmentation(), datasets, transform)
+
+
+def train_as(
+    recipe: str,
+    options: Segmentation,
+    datasets: tuple[NamedClasses, NamedClasses] | None = None,
+    transform: Transform | None = None,
+) -> Run:
+    """Train by the options, under the name of a recipe."""
     from pupil.methods import method_name
 
-    options = options or Segmentation()
     options = replace(options, method=method_name(options.method), **(smaller(options) if options.smoke else {}))
-    claimed(NAME, options)  # before the data are looked through, which may take its time
-    return train(prepare(options, datasets, transform), options)
+    claimed(recipe, options)  # before the data are looked through, which may take its time
+    return train(replace(prepare(options, datasets, transform), recipe=recipe), options)
 
 
 def prepare(
@@ -110,6 +119,7 @@ def prepare(
     transform = transform or training_transform(
         size,
         scale=parse_range(options.scale),
+        base=options.base,
         flip=options.flip,
         colour=options.colour,
         ignore_index=data.ignore_index,
