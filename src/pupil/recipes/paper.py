@@ -30,6 +30,6 @@ def as_published(recipe: str, published: Segmentation, options: Segmentation) ->
         options = replace(options, settings=own)
     if options.smoke and options.size == published.size:
         height, width = (side // SMOKE for side in parse_size(published.size))
-        sizes = {"size": f"{height}x{width}", "evaluation_size": None}
-        options = replace(options, base=options.base and options.base // SMOKE, **sizes)
+        base = options.base and options.base // SMOKE
+        options = replace(options, size=f"{height}x{width}", evaluation_size=None, base=base)
     return train_as(recipe, options)
