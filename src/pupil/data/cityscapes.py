@@ -66,7 +66,9 @@ class Cityscapes(LabelledImages):
         root = Path(root)
         images = sorted((root / "leftImg8bit" / split).glob("*/*_leftImg8bit.png"))
         if not images:
-            raise UsageError(f"expected images CITY/*_leftImg8bit.png in {root / 'leftImg8bit' / split}, got none")
+            raise UsageError(
+                f"expected images CITY/*_leftImg8bit.png in {root / 'leftImg8bit' / split}, got none: pass --data DIR"
+            )
         there = {path.name: path for path in (root / "gtFine" / split).glob("*/*_gtFine_label*Ids.png")}
         names = [path.name.removesuffix("_leftImg8bit.png") for path in images]
         ready = f"{names[0]}_gtFine_labelTrainIds.png" in there

@@ -137,7 +137,7 @@ def _found(root: Path) -> Path | None:
 def _folder(root: Path) -> Path:
     if folder := _found(root):
         return folder
-    raise UsageError(f"expected {VOC.layout} in {root} or its VOCdevkit/VOC2012, got no such folders")
+    raise UsageError(f"expected {VOC.layout} in {root} or its VOCdevkit/VOC2012, got no such folders: pass --data DIR")
 
 
 def _list(folder: Path) -> str | None:

@@ -10,7 +10,7 @@ from pupil.recipes.options import Segmentation, parse_size
 if TYPE_CHECKING:
     from pupil.run import Run
 
-SMOKE = 8  # a smoke run sees an eighth of the paper's sides
+SMOKE = 8  # a smoke run sees an eighth of the paper's sides, and fetches no weights
 
 
 def as_published(recipe: str, published: Segmentation, options: Segmentation) -> Run:
@@ -28,8 +28,17 @@ def as_published(recipe: str, published: Segmentation, options: Segmentation) ->
         # `--method none` trains the control, or the teacher, by the same schedule.
         own = tuple(each for each in options.settings if each not in published.settings)
         options = replace(options, settings=own)
+    if options.smoke and options.student == published.student:
+        options = replace(options, student=_untrained(options.student))
     if options.smoke and options.size == published.size:
         height, width = (side // SMOKE for side in parse_size(published.size))
         base = options.base and options.base // SMOKE
         options = replace(options, size=f"{height}x{width}", evaluation_size=None, base=base)
     return train_as(recipe, options)
+
+
+def _untrained(spec: str) -> str:
+    """The same network without published weights."""
+    name, _, query = spec.partition("?")
+    kept = "&".join(each for each in query.split("&") if not each.startswith("weights="))
+    return f"{name}?{kept}" if kept else name
