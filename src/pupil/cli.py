@@ -215,7 +215,7 @@ def recipes() -> None:
 @app.command()
 def layers(
     model: Annotated[
-        str, typer.Argument(help="pupil:NAME, torchvision:NAME, package.module:function, or a run folder.")
+        str, typer.Argument(help="FAMILY:NAME (pupil, torchvision, timm, smp, transformers, or your module), or a run.")
     ],
     size: Annotated[str, typer.Option(help="Height x width of the image.")] = "256x256",
     classes: Annotated[int, typer.Option(help="Number of classes; a run knows its own.")] = 21,

@@ -39,6 +39,8 @@ BGR = Preprocessing(order="BGR")
         ("transformers:upernet?backbone=convnext&backbone.depths=1,1,1,1&backbone.hidden_sizes=8,16,24,32"
          "&hidden_size=16", IMAGENET),
         ("transformers:upernet?backbone.depths=1,1,1,1&backbone.hidden_sizes=8,16,24,32&hidden_size=16", IMAGENET),
+        ("transformers:upernet?backbone=convnext&backbone.depths=1,1,1,1&hidden_size=16", IMAGENET),
+        ("transformers:upernet?backbone=swin&backbone.depths=1,1,1,1&backbone.embed_dim=24&hidden_size=16", IMAGENET),
     ],
 )  # fmt: skip
 def test_architectures_come_without_a_network_at_any_size(spec: str, preprocessing: Preprocessing) -> None:
@@ -91,6 +93,11 @@ def test_a_folder_keeps_its_classes_or_gets_a_new_classifier(stored: Path) -> No
     assert TASK.call(other, image).output.shape == (1, 5, 16, 16)
     teacher = own.eval()(own.preprocessing(image)).logits
     assert torch.equal(SegmentationTask(["sky", "road"]).call(own, image).output, teacher[:, [2, 0]])
+
+
+def test_classes_that_nobody_named_are_numbered(stored: Path, tmp_path: Path) -> None:
+    load_model(f"transformers:{stored}", 2, seed=0).save_pretrained(tmp_path / "unnamed")
+    assert load_model(f"transformers:{tmp_path / 'unnamed'}?weights=true", None).classes == ("class 0", "class 1")
 
 
 def test_a_run_is_rebuilt_from_the_folder_without_its_weights(stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:

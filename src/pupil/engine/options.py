@@ -21,7 +21,7 @@ class Training:
     """
 
     student: str = option(
-        "pupil:tiny", "network to train: pupil:NAME, torchvision:NAME, package.module:function, a run"
+        "pupil:tiny", "network to train: FAMILY:NAME (pupil, torchvision, timm, smp, transformers, your module), a run"
     )
     teacher: str | None = option(None, "trained network to learn from: a run folder")
     method: str = option("none", "how to distil, see `pupil methods`")

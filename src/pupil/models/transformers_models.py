@@ -59,6 +59,8 @@ def from_transformers(spec: Spec, classes: int | None, pretrained: bool) -> nn.M
     if by_name and config.model_type != spec.name:
         raise UsageError(f"expected weights of {text}, got those of {config.model_type} in {source!r}: name others")
     names = tuple(config.id2label[index] for index in range(config.num_labels))
+    # What transformers calls classes that nobody named; ours for those is "class 0".
+    names = tuple(f"class {index}" if name == f"LABEL_{index}" else name for index, name in enumerate(names))
     loads = weights is not None and pretrained
     model = _from_pretrained(source, config, classes, text) if loads else _from_config(config, classes, text)
     if classes is None:
@@ -79,6 +81,9 @@ def _config(architecture: str, options: Mapping[str, str], text: str) -> Any:
         inner, _ = _fields(known[kind], parts, f"{text} with backbone {kind}")
         stages = len(inner.get("depths", ())) or 4
         inner.setdefault("out_features", [f"stage{index + 1}" for index in range(stages)])
+        # Some backbones append to a list that is a tuple by default.
+        listed = {name: each.default for name, each in inspect.signature(known[kind]).parameters.items()}
+        inner = {name: list(value) for name, value in listed.items() if isinstance(value, tuple)} | inner
         with one_line(f"{text} refused the options of its backbone {kind}"):
             fields["backbone_config"] = known[kind](**inner)
     with one_line(f"{text} refused its options"):
