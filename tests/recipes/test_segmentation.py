@@ -18,6 +18,7 @@ from command import pupil, train
 from data.miniature import write_split
 from pupil.data.segmentation import drawn_scenes
 from pupil.data.street import StreetScenes
+from pupil.engine.trainer import Trainer
 from pupil.errors import UsageError
 from pupil.methods import NAMES
 from pupil.models import load_model
@@ -181,6 +182,28 @@ def test_images_that_the_teacher_alone_labels(miniature: Path, teacher: Path) ->
     assert all(math.isfinite(value) for row in terms for value in row.values())
     rest = train(*words, "--labels", 1, "--unlabelled", "rest", "--out", "rest")
     assert "data: 3 images that the teacher alone labels\n" in rest.out
+
+
+def test_a_run_with_unlabelled_images_goes_on_as_if_nothing_had_happened(
+    miniature: Path, teacher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["train", "segmentation", "--data", miniature, "--size", "32x48", "--steps", 5, "--batch-size", 2]
+    words += ["--evaluations", 2, "--device", "cpu", "--teacher", teacher, "--method", "kd", "--labels", 1]
+    words += ["--unlabelled", "rest", "--workers", 0, "--out"]
+    assert pupil(*words, "whole").code == 0
+    learn = Trainer._learn
+
+    def stopped(self: Trainer, *batch: Any) -> Any:
+        if self.step == 4:
+            raise KeyboardInterrupt
+        return learn(self, *batch)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "_learn", stopped)
+        assert pupil(*words, "parts").code == 130
+    assert pupil(*words, "parts", "--resume").code == 0
+    whole, parts = weights("whole"), weights("parts")
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
 
 @pytest.mark.parametrize(
