@@ -31,7 +31,7 @@ class MovingAverage:
         >>> with torch.no_grad():
         ...     _ = student.weight.add_(1.0)
         >>> average.update(student)  # d = 1 / 10 at first
-        >>> round(float(student.weight - average.network.weight), 3)
+        >>> round((student.weight - average.network.weight).item(), 3)
         0.1
     """
 

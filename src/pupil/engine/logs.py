@@ -23,7 +23,6 @@ class Log:
         self.run = run
         self.accelerator = accelerator
         if accelerator.log_with:
-            accelerator.project_configuration.set_directories(str(run.folder))
             # Trackers show numbers and texts alone.
             settings = {
                 name: value if isinstance(value, int | float) else str(value) for name, value in options.items()

@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import broadcast, gather_object
+from accelerate.utils import ProjectConfiguration, broadcast, gather_object
 from torch import nn
 
 from pupil.engine.options import Training
 from pupil.errors import UsageError
 
 
-def make_accelerator(options: Training) -> Accelerator:
+def make_accelerator(options: Training, folder: Path | None = None) -> Accelerator:
     """Device, precision and processes: from the options, and from what `torchrun` or `accelerate launch` set.
+
+    Args:
+        options: device, precision and tracker.
+        folder: where a tracker that writes files writes them.
 
     Raises:
         UsageError: for a precision that this device does not have, and a tracker that is not installed.
     """
+    tracker = None if options.tracker == "none" else options.tracker
+    if tracker and importlib.util.find_spec(tracker) is None:
+        raise UsageError(
+            f"expected {tracker} for --tracker {tracker}, got no such package: pip install {tracker}, or leave it out"
+        )
     # Accelerate keeps the first one's settings for the whole process; the next training may have its own.
     AcceleratorState._reset_state(reset_partial_state=True)
-    tracker = None if options.tracker == "none" else options.tracker
+    place = None if folder is None else str(folder)
     try:
-        return Accelerator(cpu=options.device == "cpu", mixed_precision=options.precision, log_with=tracker)
+        return Accelerator(
+            cpu=options.device == "cpu",
+            mixed_precision=options.precision,
+            log_with=tracker,
+            project_config=ProjectConfiguration(project_dir=place, logging_dir=place),
+        )
     except ValueError as error:
         raise UsageError(f"cannot train with --precision {options.precision} here: {error}") from None
 

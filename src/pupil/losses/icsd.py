@@ -5,7 +5,7 @@ Legend: N images, K classes, H x W positions, X = H W.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,7 @@ from pupil.functional.checks import (
     check_temperature,
     check_valid,
 )
+from pupil.functional.gathering import gathered
 from pupil.functional.kl import pairwise_kl
 from pupil.functional.masking import count_images, hide, image_mean
 from pupil.functional.precision import without_autocast
@@ -40,6 +41,7 @@ def icsd_loss(
     *,
     variant: Variant = "textbook_full",
     temperature: float = 1.0,
+    gather: bool = False,
 ) -> Tensor:
     """Inter-class similarity distillation: the matrix of similarities between class maps follows the teacher's.
 
@@ -54,6 +56,7 @@ def icsd_loss(
         valid: positions that count, bool; None counts all, and none at all gives 0.
         variant: which similarity, see :func:`inter_class_similarity`.
         temperature: softens the maps. Unit rows take out its scale, so the loss has no factor temperature².
+        gather: average the matrices over the images of all processes that share a batch, not this one's alone.
 
     Shape:
         student, teacher: (N, K, H, W); valid: (N, H, W); returns a scalar. Every variant but "height" also takes
@@ -74,11 +77,12 @@ def icsd_loss(
         tensor(True)
     """
     check_same_shape(student, teacher, channels_fix="use a teacher with the student's classes")
-    ours = inter_class_similarity(student, valid, variant=variant, temperature=temperature)
+    settings: dict[str, Any] = {"variant": variant, "temperature": temperature, "gather": gather}
+    ours, images = _similarity(student, valid, **settings)
     with torch.no_grad():
-        theirs = inter_class_similarity(teacher, valid, variant=variant, temperature=temperature)
+        theirs, _ = _similarity(teacher, valid, **settings)
     difference = F.normalize(ours, dim=1, eps=SHORTEST_ROW) - F.normalize(theirs, dim=1, eps=SHORTEST_ROW)
-    return difference.square().mean() / count_images(student, valid)
+    return difference.square().mean() / images
 
 
 def inter_class_similarity(
@@ -87,6 +91,7 @@ def inter_class_similarity(
     *,
     variant: Variant = "textbook_full",
     temperature: float = 1.0,
+    gather: bool = False,
 ) -> Tensor:
     """The matrix of divergences between the classes' maps, averaged over the images.
 
@@ -103,6 +108,7 @@ def inter_class_similarity(
         valid: positions that count; None counts all. An image without any is left out.
         variant: one of the four.
         temperature: softens the maps.
+        gather: average over the images of all processes that share a batch.
 
     Shape:
         logits: (N, K, H, W); valid: (N, H, W); returns (K, K), in float32 or better.
@@ -120,20 +126,7 @@ def inter_class_similarity(
                 [0.1109, 0.0000, 0.4621],
                 [0.1109, 0.4621, 0.0000]])
     """
-    check_choice("variant", variant, get_args(Variant))
-    check_temperature(temperature)
-    check_valid(valid, logits)
-    check_positions(logits)
-    if variant == "height" and logits.dim() != 4:
-        raise UsageError(f"expected logits (N, K, H, W), got {tuple(logits.shape)}: variant 'flat' takes any positions")
-    if variant.startswith("textbook"):
-        check_channels(logits, at_least=3, because="two classes always have the same unit rows, use variant='flat'")
-        matrices = pairwise_kl(hide(soften(logits, temperature), valid).flatten(2))
-    else:
-        check_channels(logits, at_least=2, because="a single class has no other to resemble")
-        matrices = _released(logits, valid, variant, temperature)
-    mean = image_mean(matrices, valid)
-    return mean if variant == "textbook_full" else mean.tril() + mean.tril(-1).mT
+    return _similarity(logits, valid, variant=variant, temperature=temperature, gather=gather)[0]
 
 
 class ICSDLoss(nn.Module):
@@ -142,6 +135,7 @@ class ICSDLoss(nn.Module):
     Args:
         variant: "textbook_full", "textbook_mirrored", "flat" or "height".
         temperature: softens the maps.
+        gather: average the matrices over the images of all processes that share a batch.
 
     Shape:
         student, teacher: (N, K, H, W); valid: (N, H, W) bool or None; returns a scalar.
@@ -160,18 +154,44 @@ class ICSDLoss(nn.Module):
         code="AmirMansurian/AICSD",
     )
 
-    def __init__(self, *, variant: Variant = "textbook_full", temperature: float = 1.0) -> None:
+    def __init__(self, *, variant: Variant = "textbook_full", temperature: float = 1.0, gather: bool = True) -> None:
         super().__init__()
         check_choice("variant", variant, get_args(Variant))
         check_temperature(temperature)
         self.variant: Variant = variant
         self.temperature = temperature
+        self.gather = gather
 
     def forward(self, student: Tensor, teacher: Tensor, valid: Tensor | None = None) -> Tensor:
-        return icsd_loss(student, teacher, valid, variant=self.variant, temperature=self.temperature)
+        return icsd_loss(
+            student, teacher, valid, variant=self.variant, temperature=self.temperature, gather=self.gather
+        )
 
     def extra_repr(self) -> str:
         return f"variant={self.variant!r}, temperature={self.temperature}"
+
+
+def _similarity(
+    logits: Tensor, valid: Tensor | None, *, variant: Variant, temperature: float, gather: bool
+) -> tuple[Tensor, Tensor | int]:
+    """The matrix, averaged over images, and how many images that were."""
+    check_choice("variant", variant, get_args(Variant))
+    check_temperature(temperature)
+    check_valid(valid, logits)
+    check_positions(logits)
+    if variant == "height" and logits.dim() != 4:
+        raise UsageError(f"expected logits (N, K, H, W), got {tuple(logits.shape)}: variant 'flat' takes any positions")
+    if variant.startswith("textbook"):
+        check_channels(logits, at_least=3, because="two classes always have the same unit rows, use variant='flat'")
+        matrices = pairwise_kl(hide(soften(logits, temperature), valid).flatten(2))
+    else:
+        check_channels(logits, at_least=2, because="a single class has no other to resemble")
+        matrices = _released(logits, valid, variant, temperature)
+    counted = None if valid is None else valid.flatten(1).any(1, keepdim=True)
+    if gather:
+        matrices, counted = gathered(matrices), None if counted is None else gathered(counted)
+    mean, images = image_mean(matrices, counted), count_images(matrices, counted)
+    return mean if variant == "textbook_full" else mean.tril() + mean.tril(-1).mT, images
 
 
 def _released(logits: Tensor, valid: Tensor | None, variant: Variant, temperature: float) -> Tensor:

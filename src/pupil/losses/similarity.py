@@ -8,12 +8,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from pupil.errors import UsageError
+from pupil.functional.gathering import gathered
 from pupil.functional.precision import precise, without_autocast
 from pupil.functional.unit_vectors import unit_vectors
 from pupil.paper import Paper
 
 
-def similarity_loss(student: Tensor, teacher: Tensor) -> Tensor:
+def similarity_loss(student: Tensor, teacher: Tensor, *, gather: bool = False) -> Tensor:
     """Compare the similarities between the images of a batch, whatever the shapes of the two features.
 
     G = Q Q^T with Q the features flattened to (N, D), each row of G divided by its Euclidean norm;
@@ -22,6 +23,7 @@ def similarity_loss(student: Tensor, teacher: Tensor) -> Tensor:
     Args:
         student: feature of the student.
         teacher: feature of the teacher; every size but the number of images may differ.
+        gather: relate the images of all processes that share a batch, not this one's alone.
 
     Shape:
         student: (N, ...); teacher: (N, ...); returns a scalar.
@@ -45,16 +47,20 @@ def similarity_loss(student: Tensor, teacher: Tensor) -> Tensor:
             f"{tuple(teacher.shape)}: pass the features of one batch"
         )
     with without_autocast(student):
-        return (_similarities(student) - _similarities(teacher.detach())).square().mean()
+        return (_similarities(student, gather) - _similarities(teacher.detach(), gather)).square().mean()
 
 
-def _similarities(feature: Tensor) -> Tensor:
+def _similarities(feature: Tensor, gather: bool) -> Tensor:
     rows = precise(feature).flatten(1)
+    rows = gathered(rows) if gather else rows
     return unit_vectors(rows @ rows.mT)
 
 
 class SimilarityLoss(nn.Module):
-    """Similarity-preserving distillation as a module: :func:`similarity_loss`, which has no settings.
+    """Similarity-preserving distillation as a module: :func:`similarity_loss`.
+
+    Args:
+        gather: relate the images of all processes that share a batch, not each process's alone.
 
     Shape:
         student: (N, ...); teacher: (N, ...); returns a scalar.
@@ -76,5 +82,9 @@ class SimilarityLoss(nn.Module):
         url="https://arxiv.org/abs/1907.09682",
     )
 
+    def __init__(self, *, gather: bool = True) -> None:
+        super().__init__()
+        self.gather = gather
+
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
-        return similarity_loss(student, teacher)
+        return similarity_loss(student, teacher, gather=self.gather)

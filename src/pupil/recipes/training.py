@@ -121,7 +121,7 @@ def train(material: Material, options: Training) -> Run:
     task, folder = material.task, claimed(material.recipe, options)
     method = load_method(options.method)
     settings = parse_settings(method, options.settings)
-    accelerator = make_accelerator(options)
+    accelerator = make_accelerator(options, folder)
     student = load_student(options, task)
     # Before anything is tapped: the conversion puts new layers in the place of old ones.
     student = with_synchronized_batch_norm(student, options, accelerator)
