@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pupil import __version__
 from pupil.engine.options import Training, flag
 from pupil.errors import UsageError
 from pupil.numbers import score
@@ -23,11 +22,10 @@ if TYPE_CHECKING:
     from pupil.data.batches import Item
     from pupil.data.transforms import Transform
     from pupil.data.views import Source
-    from pupil.engine.trainer import Outcome
     from pupil.tasks.task import Task
 
 # Options that change how a run is made, and not what comes out.
-HOW = frozenset({"device", "log_every", "trust", "workers"})
+HOW = frozenset({"device", "log_every", "save_every", "skip_bad_images", "tracker", "trust", "workers"})
 SMOKE_IMAGES = 8
 
 
@@ -117,6 +115,8 @@ def train(material: Material, options: Training) -> Run:
     from pupil.engine.trainer import Trainer
     from pupil.methods import load_method
     from pupil.methods.settings import parse_settings
+    from pupil.recipes.networks import load_student, load_teacher
+    from pupil.recipes.records import run_record, summary_record, teacher_record
 
     task, folder = material.task, claimed(material.recipe, options)
     method = load_method(options.method)
@@ -139,7 +139,7 @@ def train(material: Material, options: Training) -> Run:
     if tapped := plan.distiller.student.layers:
         theirs = getattr(plan.distiller.teacher, "layers", ())
         print(f"layers: {', '.join(tapped)} of the student, {', '.join(theirs) or 'none'} of the teacher")
-    record = _record(material, options, student)
+    record = run_record(material, options, student)
     run = _begun(folder, record, options, accelerator)
 
     def evaluated(network: nn.Module) -> Mapping[str, float]:
@@ -171,9 +171,9 @@ def train(material: Material, options: Training) -> Run:
         if teacher is not None and plan.distiller.teacher is not None:
             value = evaluated(teacher)[task.metric]
             print(f"teacher {options.teacher}: {score(task.metric, value)} on this validation set")
-            run.update(teacher={**_teacher_record(options, teacher), "value": value})
+            run.update(teacher={**teacher_record(options, teacher), "value": value})
         outcome = trainer.fit()
-        run.finish(_summary(material, options, run, student, outcome))
+        run.finish(summary_record(material, options, run, student, outcome))
         networks = {"teacher": teacher} if teacher is not None and run.record["teacher"] else {}
         if run.writes:
             _report(material, run, {**networks, options.method: outcome.network})
@@ -214,53 +214,6 @@ def _nothing_left_of_a_false_start(run: Run, *, resumed: bool) -> Iterator[None]
         raise
 
 
-def load_teacher(options: Training, task: Task) -> nn.Module | None:
-    """The trained network that the options name, once it is known to tell the task's classes apart.
-
-    Raises:
-        UsageError: if the folder is no run, nothing was trained, or it lacks classes of the data.
-    """
-    from pupil.models import FAMILIES, load_model
-    from pupil.models.spec import parse
-    from pupil.tasks.class_matching import matching, names_of
-
-    if options.teacher is None:
-        return None
-    # A function of the reader's own is told how many classes; all others know their own.
-    own_code = ":" in options.teacher and parse(options.teacher).family not in FAMILIES
-    teacher = load_model(options.teacher, len(task.classes) if own_code else None, trust=options.trust)
-    if theirs := names_of(teacher):
-        try:
-            order = matching(theirs, task.classes)
-        except UsageError as error:
-            raise UsageError(f"teacher {options.teacher}: {error}") from None
-        if order is not None:
-            print(f"teacher {options.teacher}: {len(order)} of its {len(theirs)} classes are the data's, by name")
-    return teacher
-
-
-def load_student(options: Training, task: Task) -> nn.Module:
-    """The network that the options name, to be trained on the task's classes.
-
-    Raises:
-        UsageError: if it starts from a run whose classes are others, or the same in another order.
-    """
-    from pupil.models import load_model
-    from pupil.tasks.class_matching import matching, names_of
-
-    student = load_model(options.student, len(task.classes), seed=options.seed, trust=options.trust)
-    theirs = names_of(student)
-    if theirs and matching(theirs, task.classes) is not None:
-        raise UsageError(
-            f"expected a student of the data's classes in their order, got those of {options.student!r} in another: "
-            "name the same classes in the same order, or start from new weights"
-        )
-    if theirs:
-        # Classes that were only numbered have names from here on.
-        student.classes = tuple(task.classes)  # type: ignore[assignment]
-    return student
-
-
 def _report(material: Material, run: Run, networks: Mapping[str, nn.Module]) -> None:
     from pupil.recipes.pictures import same_scenes
     from pupil.report.page import write_report
@@ -275,62 +228,3 @@ def _report(material: Material, run: Run, networks: Mapping[str, nn.Module]) -> 
         legend=dict(zip(material.task.classes, material.record["colours"], strict=True)),
         commands=[f"pupil evaluate {run.folder}", f"pupil predict {run.folder} IMAGES --out DIR"],
     )
-
-
-def _record(material: Material, options: Training, student: nn.Module) -> dict[str, Any]:
-    from pupil.models import Preprocessing
-
-    preprocessing = getattr(student, "preprocessing", None)
-    spec = options.student
-    if Path(spec).is_dir():
-        # A student that starts from a run is rebuilt from what that run was built from.
-        spec = Run(spec).record["model"]["spec"]
-    return {
-        "version": __version__,
-        "recipe": material.recipe,
-        "task": material.task.name,
-        **material.record,
-        "model": {
-            "spec": spec,
-            # A preprocessing of the reader's own comes back with the reader's own model.
-            "preprocessing": preprocessing.to_json() if isinstance(preprocessing, Preprocessing) else None,
-        },
-        "options": options.record(),
-        "teacher": None,
-        "weights": {},
-    }
-
-
-def _teacher_record(options: Training, teacher: nn.Module) -> dict[str, Any]:
-    from pupil.models import count_parameters
-
-    name = str(options.teacher)
-    digest = None if ":" in name else Run(name).weights_hash()
-    return {"name": name, "parameters": count_parameters(teacher), "sha256": digest}
-
-
-def _summary(material: Material, options: Training, run: Run, student: nn.Module, outcome: Outcome) -> dict[str, Any]:
-    from pupil.models import count_parameters
-
-    metrics = dict(outcome.metrics)
-    speed = metrics.pop("milliseconds_per_image")
-    teacher = run.record["teacher"]
-    return {
-        "role": "student",
-        "recipe": material.recipe,
-        "method": options.method,
-        "task": material.task.name,
-        "metric": material.task.metric,
-        "value": metrics[material.task.metric],
-        "metrics": metrics,
-        "student": {"name": options.student, "parameters": count_parameters(student)},
-        "teacher": {key: teacher[key] for key in ("name", "parameters", "value")} if teacher else None,
-        "seed": options.seed,
-        "epochs": outcome.images / len(material.train),
-        "steps": options.steps,
-        "seconds": outcome.seconds,
-        "images_per_second": outcome.images / outcome.seconds,
-        "milliseconds_per_image": speed,
-        "data": material.record["data"],
-        "version": __version__,
-    }
