@@ -35,7 +35,8 @@ def make_accelerator(options: Training, folder: Path | None = None) -> Accelerat
     place = None if folder is None else str(folder)
     try:
         return Accelerator(
-            cpu=options.device == "cpu",
+            # Left to itself, Accelerate takes processes without a GPU for strangers.
+            cpu=options.device == "cpu" or not torch.accelerator.is_available(),
             mixed_precision=options.precision,
             log_with=tracker,
             project_config=ProjectConfiguration(project_dir=place, logging_dir=place),
