@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,24 @@ def test_a_run_stopped_before_its_first_validation_goes_on_too(
     assert Run("run").weights_hash() == Run("unbroken").weights_hash()
 
 
+def test_a_run_killed_before_its_first_checkpoint_begins_anew(miniature: Path) -> None:
+    assert pupil(*words(miniature, "run")).code == 0
+    before, record = Run("run").weights_hash(), (Path("run") / "run.json").read_bytes()
+    shutil.rmtree("run")
+    Path("run/checkpoint").mkdir(parents=True)
+    (Path("run") / "run.json").write_bytes(record)
+    (Path("run") / "checkpoint" / "state.partial").write_bytes(b"PK")
+    ended = pupil(*words(miniature, "run"), "--resume")
+    assert ended.code == 0, ended.err
+    assert Run("run").weights_hash() == before
+    assert [row["step"] for row in Run("run").metrics] == [1, 2, 2, 3, 4, 4]
+    # One that has lost its checkpoint, and not its rows, is not thrown away.
+    shutil.rmtree("run/checkpoint")
+    ended = pupil(*words(miniature, "run"), "--resume")
+    assert "got none: start over with --overwrite" in ended.err
+    assert Run("run").weights_hash() == before
+
+
 def test_a_mistake_met_before_the_first_checkpoint_leaves_nothing_and_after_it_everything(
     miniature: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,11 +150,12 @@ def test_a_mistake_met_before_the_first_checkpoint_leaves_nothing_and_after_it_e
 
         return stopped
 
-    for at, left in ((1, False), (3, True)):
+    for at, left, further in ((1, False, []), (3, True, []), (1, True, ["--save-every", 1])):
         monkeypatch.setattr(Trainer, "_learn", broken(at))
-        ended = pupil(*words(miniature, "run"))
+        ended = pupil(*words(miniature, "run"), *further)
         assert (ended.code, ended.err) == (2, "pupil: cannot read 000.png\n")
         assert Path("run").exists() == left
+        shutil.rmtree("run", ignore_errors=True)
 
 
 def files(folder: str) -> dict[str, bytes]:

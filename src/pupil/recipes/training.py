@@ -196,22 +196,31 @@ def _begun(folder: Path, record: Mapping[str, Any], options: Training, accelerat
 
 @contextmanager
 def _nothing_left_of_a_false_start(run: Run, *, resumed: bool) -> Iterator[None]:
-    """Undo a new run that fails before its first validation, and in any case keep the one that it replaces."""
+    """Undo a new run that fails before it keeps any step, and in any case keep the one that it replaces."""
     from pupil.engine.interrupts import Stopped
 
     try:
         yield
     except BaseException as error:
-        begun = isinstance(error, Stopped) or any("metrics" in row for row in run.metrics)
         if not run.writes:
-            pass
-        elif begun and run.replaced:
+            raise
+        begun = isinstance(error, Stopped) or _can_go_on(run)
+        if begun and run.replaced:
             print(f"the earlier run stays in {run.replaced} until --resume or --overwrite ends the new one")
         elif run.replaced:
             run.restore_replaced()
         elif isinstance(error, UsageError) and not begun and not resumed:
             shutil.rmtree(run.folder)
         raise
+
+
+def _can_go_on(run: Run) -> bool:
+    """Whether some of the run's steps are kept: it has been validated, or saved after its start."""
+    from pupil.engine.checkpoint import has_checkpoint, load_checkpoint
+
+    if any("metrics" in row for row in run.metrics):
+        return True
+    return has_checkpoint(run.folder) and load_checkpoint(run.folder)["step"] > 0
 
 
 def _report(material: Material, run: Run, networks: Mapping[str, nn.Module]) -> None:
