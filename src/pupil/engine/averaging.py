@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from itertools import compress
+from operator import not_
 from typing import Any
 
 import torch
@@ -14,7 +16,8 @@ class MovingAverage:
     """A copy of the student that follows it.
 
     average <- d average + (1 - d) student, with d = min(decay, (1 + n) / (10 + n)) after n updates, so that the
-    random weights of the start are soon forgotten. Floating point buffers are averaged too, others copied.
+    random weights of the start are soon forgotten. Floating point buffers are averaged too; others are copied, and so
+    are those with infinities, such as the mask of an attention.
 
     torch's `AveragedModel` does the same, but reads its count from the device in every step, which waits for it.
 
@@ -39,16 +42,16 @@ class MovingAverage:
         self.decay = decay
         self.updates = 0
         self.network = copy.deepcopy(student).eval().requires_grad_(False)
+        self._averaged = [each.is_floating_point() and bool(each.isfinite().all()) for each in _tensors(student)]
 
     @torch.no_grad()
     def update(self, student: nn.Module) -> None:
         """Follow the student after one of its steps."""
         decay = min(self.decay, (1.0 + self.updates) / (10.0 + self.updates))
         pairs = list(zip(_tensors(self.network), _tensors(student), strict=True))
-        averaged = [pair for pair in pairs if pair[0].is_floating_point()]
-        counted = [pair for pair in pairs if not pair[0].is_floating_point()]
+        averaged = list(compress(pairs, self._averaged))
         torch._foreach_lerp_([own for own, _ in averaged], [other for _, other in averaged], 1.0 - decay)
-        for own, other in counted:
+        for own, other in compress(pairs, map(not_, self._averaged)):
             own.copy_(other)
         self.updates += 1
 

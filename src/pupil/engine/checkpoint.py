@@ -25,11 +25,16 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     path = folder / FILE
     path.parent.mkdir(exist_ok=True)
     partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    try:
+        with partial.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        # Half a checkpoint is of no use, least of all on a full disk.
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def random_states(device: torch.device) -> dict[str, Tensor]:
@@ -52,11 +57,15 @@ def has_checkpoint(folder: Path) -> bool:
     return (folder / FILE).is_file()
 
 
-def load_checkpoint(folder: Path) -> dict[str, Any]:
-    """Read the state of a run.
+def load_checkpoint(folder: Path, kept: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Read the state of a run, and give those objects their states that have kept one in it.
+
+    Args:
+        folder: the run folder.
+        kept: objects with `load_state_dict`, by the name of their state.
 
     Raises:
-        UsageError: if there is none, or the file is broken or holds anything but plain data.
+        UsageError: if there is none, the file is broken or holds anything but plain data, or another training wrote it.
     """
     path = folder / FILE
     if not path.is_file():
@@ -74,4 +83,12 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
         raise UsageError(
             f"expected a checkpoint in {str(path)!r}, got {type(state).__name__}: start over with --overwrite"
         )
+    try:
+        for name, each in (kept or {}).items():
+            each.load_state_dict(state[name])
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"expected a checkpoint of this training in {str(path)!r}, got another's, which does not fit {name}: "
+            "repeat the command that began it, or start over with --overwrite"
+        ) from error
     return state

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from pupil.data.batches import in_order
 from pupil.data.views import Source, Views, collate
+from pupil.engine.interrupts import leave_interrupts_to_the_trainer
 from pupil.tasks.task import Task
 
 
@@ -53,6 +54,7 @@ def evaluate(
         batch_sampler=in_order(len(dataset), batch_size, rank=rank, world=world),
         num_workers=workers,
         collate_fn=collate,
+        worker_init_fn=leave_interrupts_to_the_trainer,
         # A generator of its own: the loader would otherwise draw from the training's.
         generator=torch.Generator(),
     )

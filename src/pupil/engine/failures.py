@@ -11,6 +11,7 @@ import torch
 from pupil.errors import UsageError
 
 GIB = 2**30
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -26,26 +27,35 @@ def explained(device: torch.device, step: Callable[[], int]) -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, MemoryError) as error:
-        said = str(error)
-        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in said:
-            raise UsageError(
-                f"out of memory in step {step()}{_peak(device)}: lower --batch-size, or work through the same batch in "
-                "parts with --accumulate 2; --precision bf16 and a smaller --size help too"
-            ) from error
-        if "DataLoader worker" in said:
-            raise UsageError(
-                f"a process that loads data ended after step {step()}, killed perhaps for want of memory: go on with "
-                "--resume and fewer --workers"
-            ) from error
+    except UsageError:
         raise
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        line = _line(error, device, step())
+        if line is None:
             raise
-        raise UsageError(
-            f"no space left to write {error.filename or 'the run'} at step {step()}; the last checkpoint is whole: "
-            "make room and go on with --resume"
-        ) from error
+        raise UsageError(line) from error
+
+
+def _line(error: Exception, device: torch.device, step: int) -> str | None:
+    said = str(error)
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in said:
+        return (
+            f"out of memory in step {step}{_peak(device)}: lower --batch-size, or work through the same batch in "
+            "parts with --accumulate 2; --precision bf16 and a smaller --size help too"
+        )
+    # What a worker raises is told with its name too; one that died has a number.
+    if said.startswith("DataLoader worker (pid"):
+        return (
+            f"a process that loads data ended after step {step}, killed perhaps for want of memory: go on with "
+            "--resume and fewer --workers"
+        )
+    # The writer of weights has errors of its own, which give the system's number in words.
+    if getattr(error, "errno", None) in FULL or any(f"os error {number})" in said for number in FULL):
+        return (
+            f"no space left to write {getattr(error, 'filename', None) or 'the run'} at step {step}; "
+            "the last checkpoint is whole: make room and go on with --resume"
+        )
+    return None
 
 
 def _peak(device: torch.device) -> str:

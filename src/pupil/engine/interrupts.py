@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -48,9 +49,21 @@ class Interrupts:
     def _first(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
         self._restore()
-        self.say("finishing this step, then saving; once more to stop at once")
+        # A handler may run in the middle of a write, and that writer refuses a second one: the line is then left out.
+        with suppress(RuntimeError):
+            self.say("finishing this step, then saving; once more to stop at once")
 
     def _restore(self) -> None:
         for each, handler in self._before.items():
             signal.signal(each, handler)
         self._before = {}
+
+
+def leave_interrupts_to_the_trainer(worker: int) -> None:
+    """Make a process that loads data ignore the signals, as its `worker_init_fn`.
+
+    Ctrl-C reaches every process of a terminal, and a scheduler's SIGTERM every process of a job; the trainer finishes
+    its step first and needs its loader for that, which ends with it.
+    """
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
@@ -13,6 +12,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from pupil.data.batches import Batches, Item
 from pupil.data.views import Views
+from pupil.engine.interrupts import leave_interrupts_to_the_trainer
 from pupil.engine.options import Training
 from pupil.engine.stepper import Batch
 
@@ -64,7 +64,7 @@ class Loading:
             ),
             num_workers=workers,
             pin_memory=device.type == "cuda",
-            worker_init_fn=_leave_interrupts_to_the_trainer,
+            worker_init_fn=leave_interrupts_to_the_trainer,
             # A generator of its own: the loader would otherwise draw from the training's.
             generator=torch.Generator(),
         )
@@ -74,8 +74,3 @@ class Loading:
 
 def _moved(value: Any, device: torch.device) -> Any:
     return value.to(device, non_blocking=True)
-
-
-def _leave_interrupts_to_the_trainer(worker: int) -> None:
-    # Ctrl-C reaches every process of the terminal; the trainer finishes its step first, and needs its loader for that.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -13,20 +13,20 @@ from pupil.errors import UsageError
 
 
 class NonFiniteError(UsageError):
-    """A term of the objective became NaN or infinite.
+    """A term of the objective, or a weight, became NaN or infinite.
 
     Args:
-        term: which term.
-        step: finished steps before the one that showed it.
+        where: which term, or the weights.
+        step: finished steps when it showed.
         found: what a closer look brought to light.
     """
 
-    def __init__(self, term: str, step: int, found: str = "") -> None:
+    def __init__(self, where: str, step: int, found: str = "") -> None:
         super().__init__(
-            f"expected finite losses, got NaN or infinity in term {term!r} at step {step}{found}: "
+            f"expected finite losses, got NaN or infinity in {where} at step {step}{found}: "
             "lower --learning-rate, set --clip, or lower the term's weight"
         )
-        self.term = term
+        self.where = where
         self.step = step
 
 
@@ -77,7 +77,7 @@ class Monitor:
             bad = self.accelerator.gather(bad).view(-1, len(bad)).amin(0)
         steps = bad.tolist()
         if min(steps) < self.NEVER:
-            raise NonFiniteError(self._names[steps.index(min(steps))], min(steps))
+            raise NonFiniteError(f"term {self._names[steps.index(min(steps))]!r}", min(steps))
 
     def read(self) -> dict[str, float]:
         """Mean of each term since the last reading; empty where there was no step.
@@ -99,9 +99,9 @@ class Monitor:
         """What a checkpoint keeps, so that a run that goes on logs what the unbroken one would have."""
         return {"names": self._names, "count": self._count, "sum": self._sum.clone() if self._names else None}
 
-    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state_dict` gave; what is saved was finite."""
         self._names, self._count = list(state["names"]), state["count"]
         if self._names:
-            self._sum = state["sum"].to(device)
-            self._first_bad = torch.full(self._sum.shape, self.NEVER, device=device)
+            self._sum = state["sum"].to(self.accelerator.device if self.accelerator else "cpu")
+            self._first_bad = torch.full(self._sum.shape, self.NEVER, device=self._sum.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from math import inf
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from pupil.errors import UsageError
@@ -79,12 +80,18 @@ class Training:
         for name, least in least_values.items():
             if getattr(self, name) < least:
                 raise UsageError(f"expected {name} >= {least}, got {getattr(self, name)}: change --{flag(name)}")
+        if self.seed >= 2**63:
+            raise UsageError(f"expected seed < 2**63, got {self.seed}: change --seed")
         for name in ("learning_rate", "head_rate"):
-            if not getattr(self, name) > 0.0:
-                raise UsageError(f"expected {name} > 0, got {getattr(self, name)}: change --{flag(name)}")
+            if not 0.0 < getattr(self, name) < inf:
+                raise UsageError(
+                    f"expected {name} > 0, got {getattr(self, name)}: change --{flag(name)} to a finite number"
+                )
+        if not 0.0 <= self.weight_decay < inf:
+            raise UsageError(f"expected a finite weight_decay >= 0, got {self.weight_decay}: change --weight-decay")
         if self.clip and not self.clip > 0.0:
             raise UsageError(f"expected clip >= 0, got {self.clip}: 0 turns clipping off")
-        for name in ("warmup", "ema"):
+        for name in ("momentum", "warmup", "ema"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise UsageError(f"expected {name} in [0, 1), got {getattr(self, name)}: change --{flag(name)}")
         if self.batch_size % self.accumulate:
@@ -94,6 +101,8 @@ class Training:
             )
         if self.labels is not None and self.labels < 1:
             raise UsageError(f"expected labels >= 1, got {self.labels}: change --labels")
+        if self.freeze_batch_norm and self.sync_batch_norm:
+            raise UsageError("expected --freeze-batch-norm or --sync-batch-norm, got both: choose one")
         if self.resume and self.overwrite:
             raise UsageError("expected --resume or --overwrite, got both: choose one")
         self.falls()

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pupil.distiller import Distiller
+from pupil.distiller import Distiller, Term
 from pupil.engine.stepper import Batch
+from pupil.errors import UsageError
 
 SUFFIX = ".bad-batch.pt"
 
@@ -31,8 +32,25 @@ def inspect(distiller: Distiller, parts: Sequence[Batch], progress: float) -> st
             return found[0]
         bad = [name for name, value in terms.items() if not value.isfinite()]
         if bad:
-            return f", though every layer was finite: the loss itself ({', '.join(bad)})"
+            return f", though all layers and losses were finite: the weight of {' and '.join(bad)} is not"
     return None
+
+
+def broken_weights(distiller: Distiller) -> list[str]:
+    """The trained weights that hold NaN or infinity, by name."""
+    weights = {name: each for name, each in distiller.named_parameters() if each.requires_grad}
+    finite = torch.stack([each.detach().isfinite().all() for each in weights.values()]).tolist()
+    return [name for name, good in zip(weights, finite, strict=True) if not good]
+
+
+def refuse_broken(distiller: Distiller) -> None:
+    """Refuse to begin with NaN or infinity in a weight.
+
+    Raises:
+        UsageError: naming the first such weight.
+    """
+    if names := broken_weights(distiller):
+        raise UsageError(f"expected finite weights to begin with, got NaN or infinity in {names[0]}: load others")
 
 
 def save_batch(folder: Path, parts: Sequence[Batch], step: int) -> Path:
@@ -54,6 +72,8 @@ def _watched(distiller: Distiller) -> Iterator[list[str]]:
         module.register_forward_hook(_Watch(f"{root}.{name}".rstrip("."), found))
         for root, top in roots.items()
         for name, module in top.named_modules()
+        # A term is its loss times its weight, and what is wrong with a loss is seen there.
+        if not isinstance(module, Term)
     ]
     try:
         yield found

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn
 
 import torch
@@ -17,12 +17,18 @@ from pupil.data.transforms import Transform
 from pupil.data.views import Source, Views
 from pupil.distiller import Distiller
 from pupil.engine.averaging import MovingAverage
-from pupil.engine.balance import balance, ratios, set_ratios
-from pupil.engine.checkpoint import load_checkpoint, random_states, save_checkpoint, set_random_states
+from pupil.engine.balance import balance, ratios, set_ratios, unmeasured
+from pupil.engine.checkpoint import (
+    has_checkpoint,
+    load_checkpoint,
+    random_states,
+    save_checkpoint,
+    set_random_states,
+)
 from pupil.engine.failures import explained
 from pupil.engine.interrupts import Interrupts, Stopped
 from pupil.engine.loading import Loading, MakeBatches
-from pupil.engine.logs import Log
+from pupil.engine.logs import Log, status_line
 from pupil.engine.monitor import Monitor, NonFiniteError
 from pupil.engine.normalization import freeze_batch_norm
 from pupil.engine.optimization import Make, check_optimizers, make_optimizers, set_learning_rates
@@ -30,8 +36,9 @@ from pupil.engine.options import Training
 from pupil.engine.processes import any_process, make_accelerator, refuse_unlike, share_buffers
 from pupil.engine.progress import ProgressLines
 from pupil.engine.reached import freeze_unreached
-from pupil.engine.replay import inspect, save_batch
+from pupil.engine.replay import broken_weights, inspect, refuse_broken, save_batch
 from pupil.engine.stepper import Batch, Stepper
+from pupil.engine.stopwatch import Stopwatch
 from pupil.numbers import score
 from pupil.run import Run
 
@@ -72,7 +79,7 @@ class Trainer:
         accelerator: device, precision and processes; None makes one by the options.
 
     Raises:
-        UsageError: if nothing would be trained, or a part of the frozen teacher would.
+        UsageError: if nothing would be trained, a part of the frozen teacher would, or a weight is not finite.
     """
 
     def __init__(
@@ -95,7 +102,7 @@ class Trainer:
         self.options = options
         self.run = run
         self.title = title
-        self.accelerator = accelerator or make_accelerator(options)
+        self.accelerator = accelerator or make_accelerator(options, run.folder)
         self.views = Views(dataset, transform, skip=options.skip_bad_images)
         self.loading = Loading(self.views, options, self.accelerator, batches)
         self.distiller = distiller.to(self.accelerator.device)
@@ -105,26 +112,23 @@ class Trainer:
             self.distiller.to(memory_format=torch.channels_last)
         self._train_mode()
         refuse_unlike(distiller.teacher, self.accelerator)
-        if frozen := freeze_unreached(self.distiller, self.loading.trial(first=0), self.accelerator):
-            print(f"frozen, since no loss reaches them: {', '.join(frozen)}")
+        with explained(self.accelerator.device, lambda: 0):
+            if frozen := freeze_unreached(self.distiller, self.loading.trial(first=0), self.accelerator):
+                print(f"frozen, since no loss reaches them: {', '.join(frozen)}")
         self.optimizers = make_optimizers(distiller, options, optimizers)
         check_optimizers(self.distiller, self.optimizers)
+        refuse_broken(self.distiller)
         self.average = MovingAverage(self.student, options.ema) if options.ema else None
         if options.compile:
             for part in (distiller.student, distiller.teacher):
                 if isinstance(part, nn.Module):
                     part.compile()
-        self.stepper = Stepper(
-            self.accelerator.prepare(self.distiller),
-            self.optimizers,
-            self.accelerator,
-            clip=options.clip,
-            scaler=self.accelerator.scaler,
-        )
+        prepared, scaler = self.accelerator.prepare(self.distiller), self.accelerator.scaler
+        self.stepper = Stepper(prepared, self.optimizers, self.accelerator, clip=options.clip, scaler=scaler)
         self.log = Log(run, self.accelerator, options.record())
         self.monitor = Monitor(self.accelerator)
         self.step = 0
-        self.seconds = 0.0
+        self.clock = Stopwatch()
         self.best = float("-inf")
         self.scores: Mapping[str, float] = {}
 
@@ -132,11 +136,6 @@ class Trainer:
     def network(self) -> nn.Module:
         """What is validated and saved: the student, or its moving average."""
         return self.average.network if self.average else self.student
-
-    @property
-    def replaced(self) -> list[int]:
-        """Items that could not be read so far and were replaced."""
-        return [] if self.views.bad is None else self.views.bad.nonzero().flatten().tolist()
 
     def fit(self) -> Outcome:
         """Train to the end, from the start or from the run's checkpoint.
@@ -152,8 +151,10 @@ class Trainer:
             Interrupts(progress.say) as interrupts,
             explained(self.accelerator.device, lambda: self.step),
         ):
-            if self.options.resume:
+            # A run that was killed before its first checkpoint has nothing to lose, and begins anew.
+            if self.options.resume and (has_checkpoint(self.run.folder) or self.run.metrics):
                 self._restore()
+                self.run.cut_metrics(self.step)
                 progress.skip(self.step)
             try:
                 self._train(progress, interrupts)
@@ -161,8 +162,8 @@ class Trainer:
                 self._explain(error)
             finally:
                 self.log.close()
-        self.run.save_weights(self.network.state_dict())
-        return Outcome(self.network, self.scores, self.seconds, self.step * self.options.batch_size)
+            self.run.save_weights(self.network.state_dict())
+        return Outcome(self.network, self.scores, self.clock.seconds, self.step * self.options.batch_size)
 
     def _train(self, progress: ProgressLines, interrupts: Interrupts) -> None:
         steps, options = self.options.steps, self.options
@@ -171,18 +172,16 @@ class Trainer:
         self._balance(progress)
         if not self.step:
             self._save()
-        clock = time.perf_counter()
+        self.clock.start()
         for parts in self.loading.steps(first=self.step):
             rate = self._learn(parts)
             progress.step()
-            if self.step < steps:
-                self._balance(progress)
+            self._balance(progress)
             logs, stop = self.step % options.log_every == 0, self.step in stops
             if logs or stop:
                 terms = self.monitor.read()
-                clock = self._count_time(clock)
-                self._log(rate, terms)
-                progress.status(_line(self.step, steps, terms, self.replaced))
+                self.log.terms(self.step, steps, self.clock.count(), rate, terms)
+                progress.status(status_line(self.step, steps, terms, self.views.bad_names()))
             if stop:
                 self._validate(progress)
             asked = interrupts.asked
@@ -190,15 +189,13 @@ class Trainer:
                 # Processes hear of it at different steps; they compare where they meet anyway.
                 asked = (logs or stop) and any_process(asked, self.accelerator)
             if stop or asked or self.step % options.save_every == 0:
-                clock = time.perf_counter() if stop else self._count_time(clock)
+                self.clock.count()
                 self._save()
             if asked and self.step < steps:
                 progress.say(f"{self.title}  stopped after step {self.step}/{steps}: go on with --resume")
                 raise Stopped
-        if self.replaced:
-            names = getattr(self.views.dataset, "names", range(len(self.views)))
-            listed = ", ".join(str(names[index]) for index in self.replaced)
-            progress.say(f"{self.title}  replaced, since they cannot be read: {listed}")
+        if bad := self.views.bad_names():
+            progress.say(f"{self.title}  replaced, since they cannot be read: {', '.join(bad)}")
 
     def _learn(self, parts: Sequence[Batch]) -> float:
         """One optimizer step; returns its learning rate."""
@@ -216,98 +213,89 @@ class Trainer:
 
     def _balance(self, progress: ProgressLines | None = None) -> None:
         """Measure the shares that begin to act now, on the batches that come next."""
-        found = balance(
-            self.distiller,
-            self.loading.trial(self.step),
-            progress=self.step / self.options.steps,
-            mean=lambda value: self.accelerator.reduce(value, "mean"),
-        )
-        if found and progress:
+        now = self.step / self.options.steps
+        if now == 1.0 or not unmeasured(self.distiller, now):
+            return
+        self._check()
+        mean = partial(self.accelerator.reduce, reduction="mean")
+        found = balance(self.distiller, self.loading.trial(self.step), progress=now, mean=mean)
+        if progress:
             self.run.update(weights=ratios(self.distiller))
             weights = ", ".join(f"{name} {ratio:.3g}" for name, ratio in found.items())
             progress.say(f"{self.title}  weights for a share of 1: {weights}")
 
     def _validate(self, progress: ProgressLines) -> None:
-        share_buffers(self.student, self.accelerator)
+        self._check()
+        share_buffers(self.network, self.accelerator)
         self.scores = {name: float(value) for name, value in self.evaluate(self.network).items()}
-        self.log.write({"step": self.step, "seconds": self.seconds, "metrics": dict(self.scores)})
+        self._train_mode()
+        self.log.write({"step": self.step, "seconds": self.clock.seconds, "metrics": dict(self.scores)})
         reached = self.scores[self.metric]
         progress.say(f"{self.title}  step {self.step}/{self.options.steps}  {score(self.metric, reached)}")
         if reached > self.best:
             self.best = reached
             self.run.save_weights(self.network.state_dict(), "best")
-
-    def _log(self, rate: float, terms: Mapping[str, float]) -> None:
-        self.log.write(
-            {
-                "step": self.step,
-                "progress": self.step / self.options.steps,
-                "seconds": self.seconds,
-                "learning_rate": rate,
-                "loss": sum(terms.values()),
-                "terms": dict(terms),
-            }
-        )
-
-    def _count_time(self, since: float) -> float:
-        now = time.perf_counter()
-        self.seconds += now - since
-        return now
+        self.clock.start()
 
     def _explain(self, error: NonFiniteError) -> NoReturn:
         """Go back to the last checkpoint and on to the bad step, and look at that one closely."""
+        found = None
         self._restore()
         for parts in self.loading.steps(first=self.step):
-            if self.step >= error.step:
+            step = self.step
+            if step == error.step:
+                with self.accelerator.autocast():
+                    found = inspect(self.distiller, parts, step / self.options.steps)
                 break
             self._learn(parts)
+            if broken := broken_weights(self.distiller):
+                found = f", since the gradients of step {step} broke {' and '.join(broken)}"
+                break
             self._balance()
-        path = save_batch(self.run.folder, parts, error.step) if self.accelerator.is_main_process else None
-        with self.accelerator.autocast():
-            where = inspect(self.distiller, parts, error.step / self.options.steps)
-        found = where or ", though not when it was done again"
-        raise NonFiniteError(error.term, error.step, found + (f"; its batch is kept in {path}" if path else ""))
+        found = found or ", though not when it was done again"
+        if self.run.writes:
+            found += f"; its batch is kept in {save_batch(self.run.folder, parts, step)}"
+        raise NonFiniteError(error.where, error.step, found)
+
+    def _check(self) -> None:
+        """Make sure that losses and weights are finite, so that a checkpoint always is."""
+        self.monitor.check()
+        if broken_weights(self.distiller):
+            raise NonFiniteError("the weights", self.step)
+
+    @property
+    def _kept(self) -> dict[str, Any]:
+        """All whose state a checkpoint keeps."""
+        kept: dict[str, Any] = {"distiller": self.distiller, "average": self.average, "monitor": self.monitor}
+        kept |= {
+            "scaler": self.accelerator.scaler,
+            **{f"optimizer {n}": each for n, each in enumerate(self.optimizers)},
+        }
+        return {name: each for name, each in kept.items() if each is not None}
 
     def _save(self) -> None:
-        self.monitor.check()
+        self._check()
         # Every process draws dropout of its own, so every one's generators are kept.
         random = gather_object([random_states(self.accelerator.device)])
         if not self.run.writes:
             return
-        scaler = self.accelerator.scaler
-        state: dict[str, Any] = {
+        state = {
             "step": self.step,
-            "seconds": self.seconds,
+            "seconds": self.clock.seconds,
             "best": self.best,
             "scores": dict(self.scores),
             "ratios": ratios(self.distiller),
-            "distiller": self.distiller.state_dict(),
-            "average": self.average.state_dict() if self.average else {},
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "scaler": scaler.state_dict() if scaler else {},
-            "monitor": self.monitor.state_dict(),
             "random": random,
+            "bad": self.views.bad,
         }
-        save_checkpoint(self.run.folder, state)
+        save_checkpoint(self.run.folder, state | {name: each.state_dict() for name, each in self._kept.items()})
 
     def _restore(self) -> None:
-        state = load_checkpoint(self.run.folder)
-        self.distiller.load_state_dict(state["distiller"])
-        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        if self.average:
-            self.average.load_state_dict(state["average"])
-        set_ratios(self.distiller, state["ratios"])
-        self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
+        state = load_checkpoint(self.run.folder, self._kept)
+        self.step, self.clock.seconds, self.best = state["step"], state["seconds"], state["best"]
         self.scores = state["scores"]
-        if self.accelerator.scaler:
-            self.accelerator.scaler.load_state_dict(state["scaler"])
-        self.monitor.load_state_dict(state["monitor"], self.accelerator.device)
+        set_ratios(self.distiller, state["ratios"])
         if self.accelerator.process_index < len(state["random"]):
             set_random_states(state["random"][self.accelerator.process_index], self.accelerator.device)
-        self.run.cut_metrics(self.step)
-
-
-def _line(step: int, steps: int, terms: Mapping[str, float], replaced: Sequence[int]) -> str:
-    bad = [f"{len(replaced)} images replaced"] if replaced else []
-    return "  ".join([f"step {step}/{steps}", *(f"{name} {value:.3f}" for name, value in terms.items()), *bad])
+        if self.views.bad is not None and state["bad"] is not None:
+            self.views.bad |= state["bad"]
