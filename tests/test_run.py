@@ -155,6 +155,16 @@ def test_new_and_empty_folders_are_free(tmp_path: Path) -> None:
     assert Run.create(tmp_path, RECORD).record["recipe"] == "segmentation"
 
 
+def test_a_folder_where_a_run_was_killed_as_it_began_is_free(tmp_path: Path) -> None:
+    (tmp_path / "run.json.partial").write_text('{"form')
+    Run.check_free(tmp_path)
+    assert Run.create(tmp_path, RECORD).record["recipe"] == "segmentation"
+    (tmp_path / "run.json").rename(tmp_path / "notes.txt")
+    (tmp_path / "run.json.partial").touch()
+    with pytest.raises(UsageError, match="with files that are no run"):
+        Run.check_free(tmp_path)
+
+
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     with pytest.raises(UsageError, match="expected a folder to write to, got the file"):

@@ -66,7 +66,8 @@ class Run:
             raise UsageError(f"expected a folder with a name of its own, got {str(folder)!r}: choose another --out")
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"expected a folder to write to, got the file {str(folder)!r}: choose another --out")
-        if not folder.is_dir() or not any(folder.iterdir()):
+        # A process killed while it began a run leaves a record that nobody reads.
+        if not folder.is_dir() or all(each == _beside(folder / "run.json") for each in folder.iterdir()):
             return
         if not (folder / "run.json").is_file():
             raise UsageError(

@@ -137,6 +137,24 @@ def test_a_run_killed_before_its_first_checkpoint_begins_anew(miniature: Path) -
     assert Run("run").weights_hash() == before
 
 
+def test_a_run_killed_before_its_first_checkpoint_begins_anew(miniature: Path) -> None:
+    assert pupil(*words(miniature, "run")).code == 0
+    before, record = Run("run").weights_hash(), (Path("run") / "run.json").read_bytes()
+    shutil.rmtree("run")
+    Path("run/checkpoint").mkdir(parents=True)
+    (Path("run") / "run.json").write_bytes(record)
+    (Path("run") / "checkpoint" / "state.partial").write_bytes(b"PK")
+    ended = pupil(*words(miniature, "run"), "--resume")
+    assert ended.code == 0, ended.err
+    assert Run("run").weights_hash() == before
+    assert [row["step"] for row in Run("run").metrics] == [1, 2, 2, 3, 4, 4]
+    # One that has lost its checkpoint, and not its rows, is not thrown away.
+    shutil.rmtree("run/checkpoint")
+    ended = pupil(*words(miniature, "run"), "--resume")
+    assert "got none: start over with --overwrite" in ended.err
+    assert Run("run").weights_hash() == before
+
+
 def test_a_mistake_met_before_the_first_checkpoint_leaves_nothing_and_after_it_everything(
     miniature: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
