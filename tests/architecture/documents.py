@@ -6,6 +6,7 @@ A block that cannot run here stands under `<!-- not run: reason -->`.
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,9 @@ ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(
     r"(?P<skip><!-- not run: [^\n]+ -->\n\s*)?^```(?P<language>\w+)[^\n]*\n(?P<code>.*?)^```$", re.M | re.S
 )
+
+# By its name, or launched in several processes as `torchrun ... -m pupil ...`.
+COMMAND = r"^(?:\$ )?(?:(?:torchrun|accelerate launch|python) [^\n]*-m )?pupil(?![\w-])([^\n#|]*)"
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,10 @@ def scripts() -> dict[str, str]:
 
 
 def commands() -> list[tuple[str, list[str]]]:
-    """Every `pupil ...` command of the console blocks: where it stands, and its words."""
+    """Every `pupil ...` and `... -m pupil ...` command of the console blocks: where it stands, and its words."""
     consoles = [block for block in blocks() if block.language in {"console", "bash", "sh", "shell"}]
     return [
-        (f"{block.document}:{block.line}", command.split())
+        (f"{block.document}:{block.line}", shlex.split(command))
         for block in consoles
-        for command in re.findall(r"^(?:\$ )?pupil(?![\w-])([^\n#|]*)", block.code.replace("\\\n", " "), re.M)
+        for command in re.findall(COMMAND, block.code.replace("\\\n", " "), re.M)
     ]

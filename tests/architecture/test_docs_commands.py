@@ -1,0 +1,78 @@
+"""What readers type runs: every command of the README and the docs, shrunk by `--smoke`, in the order of its page.
+
+The names that stand for the reader's own things exist: data folders of the usual layout, photographs, a network, and
+for a teacher that no command of the page has trained, a run.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from architecture.documents import commands
+from command import pupil
+from data.miniature import write_split
+
+COMMANDS = commands()
+PAGES = list(dict.fromkeys(where.partition(":")[0] for where, _ in COMMANDS))
+NETWORK = """
+from torch import nn
+
+
+def build(classes: int, width: int = 16) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, width, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(width, classes, 1))
+"""
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for root, classes in (("DIR", 3), ("data", 3), ("camvid", 12)):
+        # One page keeps 100 labels of DIR.
+        for split, count in (("train", 101 if root == "DIR" else 4), ("val", 4)):
+            write_split(tmp_path / root, split, count, size=(32, 48), classes=classes)
+    shutil.copytree(tmp_path / "DIR" / "val" / "images", tmp_path / "PHOTOS")
+    (tmp_path / "mynets.py").write_text(NETWORK)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mynets", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def shrunk(words: list[str]) -> list[str]:
+    """The command as small as it can be, and free to write where another command of the page has written."""
+    if "--help" in words:
+        return words
+    small = {"train": ["--smoke", "--device", "cpu"], "demo": ["--smoke", "--seeds", "0"]}.get(words[0], [])
+    writes = words[0] in ("train", "demo", "compare", "predict") and not {"--resume", "--overwrite"} & set(words)
+    return [*words, *small, *(["--overwrite"] if writes else [])]
+
+
+def provide_teacher(words: list[str], teacher: Path) -> None:
+    """Make sure that the run exists that a command learns from, with the classes of its data."""
+    name = words[words.index("--teacher") + 1] if "--teacher" in words else ""
+    if not name or Path(name).exists():
+        return
+    if "--data" in words:
+        shutil.copytree(teacher, name)
+    else:
+        assert pupil("train", "segmentation", "--smoke", "--device", "cpu", "--out", name).code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("workplace")
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_a_page_run(page: str, teacher: Path) -> None:
+    for where, words in COMMANDS:
+        if not where.startswith(f"{page}:"):
+            continue
+        provide_teacher(words, teacher)
+        ended = pupil(*shrunk(words))
+        assert ended.code == 0, f"{where}: pupil {' '.join(words)}: {ended.err}"
+
+
+def test_shrunk_commands_overwrite_unless_they_go_on() -> None:
+    assert shrunk(["train", "segmentation"])[2:] == ["--smoke", "--device", "cpu", "--overwrite"]
+    assert shrunk(["train", "segmentation", "--resume"])[3:] == ["--smoke", "--device", "cpu"]
+    assert shrunk(["layers", "pupil:tiny"]) == ["layers", "pupil:tiny"]
