@@ -1,13 +1,14 @@
 """What readers type runs: every command of the README and the docs, shrunk by `--smoke`, in the order of its page.
 
-The names that stand for the reader's own things exist: data folders of the usual layout, photographs, a network, and
-for a teacher that no command of the page has trained, a run.
+The names that stand for the reader's own things exist: data folders of the usual layout, photographs, a network, and a
+run wherever a command begins from one that no command of the page has trained.
 """
 
 from __future__ import annotations
 
 import shutil
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -49,15 +50,15 @@ def shrunk(words: list[str]) -> list[str]:
     return [*words, *small, *(["--overwrite"] if writes else [])]
 
 
-def provide_teacher(words: list[str], teacher: Path) -> None:
-    """Make sure that the run exists that a command learns from, with the classes of its data."""
-    name = words[words.index("--teacher") + 1] if "--teacher" in words else ""
-    if not name or Path(name).exists():
-        return
-    if "--data" in words:
-        shutil.copytree(teacher, name)
-    else:
-        assert pupil("train", "segmentation", "--smoke", "--device", "cpu", "--out", name).code == 0
+def provide_runs(words: list[str], teacher: Path) -> None:
+    """Make sure that the runs exist that a command begins from, with the classes of its data."""
+    for option, name in pairwise(words):
+        if option not in ("--teacher", "--student") or not name.startswith("runs/") or Path(name).exists():
+            continue
+        if "--data" in words:
+            shutil.copytree(teacher, name)
+        else:
+            assert pupil("train", "segmentation", "--smoke", "--device", "cpu", "--out", name).code == 0
 
 
 @pytest.mark.slow
@@ -67,7 +68,7 @@ def test_the_commands_of_a_page_run(page: str, teacher: Path) -> None:
     for where, words in COMMANDS:
         if not where.startswith(f"{page}:"):
             continue
-        provide_teacher(words, teacher)
+        provide_runs(words, teacher)
         ended = pupil(*shrunk(words))
         assert ended.code == 0, f"{where}: pupil {' '.join(words)}: {ended.err}"
 
