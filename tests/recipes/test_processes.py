@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,6 +44,38 @@ def test_others_print_nothing_and_hand_their_errors_back(capfd: pytest.CaptureFi
         with pytest.raises(ValueError, match="the reason"):
             pool.submit(failing, "the reason").result()
     assert "a line of a training" not in capfd.readouterr().out
+
+
+ORPHANS = """
+import os, time
+from pupil.recipes.processes import executor
+
+if __name__ == "__main__":
+    pool = executor(2)
+    print(pool.submit(os.getpid).result(), flush=True)
+    pool.submit(time.sleep, 600)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+def test_children_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(ORPHANS)
+    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    os.kill(child, 0)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    for _ in range(100):
+        try:
+            os.kill(child, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    pytest.fail("the child went on without its parent")
 
 
 @pytest.mark.slow

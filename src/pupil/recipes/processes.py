@@ -6,7 +6,9 @@ import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from threading import Thread
 from typing import Any
 
 
@@ -19,7 +21,7 @@ def executor(processes: int) -> Executor:
     if processes == 1:
         return Here()
     # A forked process would inherit torch's threads in whatever state they are.
-    return ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_quiet)
+    return ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_child)
 
 
 class Here(Executor):
@@ -32,6 +34,15 @@ class Here(Executor):
         return future
 
 
-def _quiet() -> None:
+def _child() -> None:
     # The lines of several trainings would run through each other: the parent says what has ended.
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    """A parent that was killed cannot call its children off; they would train on for nobody."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
