@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from pupil.data.batches import Batches
+from pupil.data.transforms import training_transform
+from pupil.data.views import Views
+from pupil.engine.loading import TRIAL_BATCHES, Loading
+from pupil.engine.options import Training
+from pupil.engine.processes import make_accelerator
+
+GENERATOR = torch.Generator().manual_seed(0)
+DATA = [(torch.rand(3, 8, 8, generator=GENERATOR), torch.full((8, 8), index)) for index in range(7)]
+
+
+def loading(data: Any = DATA, **options: Any) -> Loading:
+    settings = Training(**{"steps": 12, "batch_size": 4, "device": "cpu", **options})
+    return Loading(Views(data, training_transform(6)), settings, make_accelerator(settings))
+
+
+def flat(steps: Any) -> list[Tensor]:
+    return [each for parts in steps for part in parts for each in part]
+
+
+def same(ours: list[Tensor], theirs: list[Tensor]) -> bool:
+    return len(ours) == len(theirs) and all(torch.equal(*pair) for pair in zip(ours, theirs, strict=True))
+
+
+def test_the_batches_of_the_sampler_as_the_data_sets_views() -> None:
+    ours = loading()
+    found = list(ours.steps(first=0))
+    expected = list(Batches(7, 4, steps=12, seed=0))
+    assert [len(parts) for parts in found] == [1] * 12
+    assert [[tuple(item) for item in parts[0][2].tolist()] for parts in found] == expected
+    assert torch.equal(found[3][0][0][1], ours.views[expected[3][1]][0])
+
+
+@pytest.mark.parametrize("settings", [{}, {"workers": 2}, {"accumulate": 2}])
+@pytest.mark.parametrize("first", [0, 5, 12])
+def test_it_begins_anywhere_with_what_the_whole_run_sees_there(settings: dict[str, Any], first: int) -> None:
+    whole = list(loading(accumulate=settings.get("accumulate", 1)).steps(first=0))
+    assert same(flat(loading(**settings).steps(first=first)), flat(whole[first:]))
+
+
+def test_the_parts_of_a_step_are_its_images_in_order() -> None:
+    whole, halves = (list(loading(accumulate=parts).steps(first=0)) for parts in (1, 2))
+    assert [len(parts) for parts in halves] == [2] * 12
+    for (batch,), parts in zip(whole, halves, strict=True):
+        assert same([torch.cat(pair) for pair in zip(*parts, strict=True)], list(batch))
+
+
+@pytest.mark.parametrize("first", [0, 9])
+def test_a_trial_shows_what_comes_next_and_takes_nothing_away(first: int) -> None:
+    ours, random = loading(), torch.get_rng_state()
+    trial = list(ours.trial(first))
+    assert len(trial) == min(TRIAL_BATCHES, 12 - first)
+    assert same(flat(ours.steps(first))[: 3 * len(trial)], flat([trial]))
+    assert torch.equal(torch.get_rng_state(), random)
+
+
+def test_other_batches_are_asked_for_with_the_runs_numbers() -> None:
+    asked: list[Any] = []
+
+    def batches(*args: Any, **more: Any) -> Batches:
+        asked.append((args, more))
+        return Batches(*args, **more)
+
+    settings = Training(steps=12, batch_size=4, accumulate=2, seed=5, device="cpu")
+    ours = Loading(Views(DATA), settings, make_accelerator(settings), batches)
+    next(ours.steps(first=3))
+    assert asked == [((7, 2), {"steps": 24, "seed": 5, "first": 6, "rank": 0, "world": 1})]
+
+
+class Handlers:
+    """A data set that tells what its process would do on a signal."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> tuple[Tensor, bool]:
+        ignored = all(signal.getsignal(each) is signal.SIG_IGN for each in (signal.SIGINT, signal.SIGTERM))
+        return torch.zeros(3, 8, 8), ignored
+
+
+def test_workers_leave_interrupts_to_the_trainer() -> None:
+    settings = Training(steps=1, batch_size=4, workers=1, device="cpu")
+    ((_, ignored, _),) = next(Loading(Views(Handlers()), settings, make_accelerator(settings)).steps(first=0))
+    assert ignored.tolist() == [True] * 4
