@@ -1,4 +1,4 @@
-"""Writes docs/methods.md from the docstrings and papers of the methods and losses.
+"""Writes docs/methods.md and docs/recipes.md from the docstrings, papers and options in the code.
 
 python docs/make.py
 """
@@ -6,24 +6,62 @@ python docs/make.py
 from __future__ import annotations
 
 import inspect
+import re
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pupil.losses
 from pupil.methods import ALIASES, NAMES, load_method
 from pupil.methods.settings import method_options
 from pupil.paper import Paper
+from pupil.recipes import PAPERS
+from pupil.recipes.options import as_command
+from pupil.recipes.segmentation import segmentation
 
-PAGE = Path(__file__).parent / "methods.md"
+DOCS = Path(__file__).parent
 LEAD = """# Methods
 
 Written by `python docs/make.py` from the docstrings and the papers in the code. `--method NAME` chooses a method,
 `--set NAME=VALUE` sets an option.
 """
+RECIPES = """# Recipes
+
+Written by `python docs/make.py` from the docstrings and the options in the code. A recipe is a training with its own
+defaults, any of which its flags change: `pupil recipes` lists them, `pupil train RECIPE --help` shows the flags, and
+`--smoke` tries one in four steps.
+
+`segmentation` takes any data, networks and method. The others fix a paper's numbers.
+"""
+
+
+def recipes_page() -> str:
+    """The page of recipes as Markdown."""
+    own = "\n".join(["## segmentation", "", described(inspect.getdoc(segmentation) or ""), ""])
+    return "\n".join([RECIPES, own, *map(recipe_section, PAPERS)]).rstrip() + "\n"
+
+
+def recipe_section(module: ModuleType) -> str:
+    """One paper's recipe: its docstring without the arguments, and its options as a command."""
+    recipe = getattr(module, module.NAME.replace("-", "_"))
+    command = as_command("segmentation", module.PUBLISHED)
+    lines = [f"## {module.NAME}", "", described(inspect.getdoc(recipe) or ""), ""]
+    return "\n".join([*lines, "The same options on the recipe for any data:", "", "```", command, "```", ""])
+
+
+def described(text: str) -> str:
+    """A docstring as Markdown: its lines `Name: value` become a list, references become code."""
+    text = re.sub(r":(?:func|class|mod):`(?:[\w.]*\.)?(\w+)`", r"`\1`", text.partition("\n\nArgs:")[0])
+    parts = []
+    for part in text.split("\n\n"):
+        named = re.match(r"[A-Z][a-z ]+: ", part) and not part.endswith(":")
+        lines = [f"- {line}" if re.match(r"[A-Z][a-z ]+: ", line) else f"  {line}" for line in part.splitlines()]
+        parts.append("\n".join(lines) if named else part)
+    return "\n\n".join(parts)
 
 
 def page() -> str:
-    """The whole page as Markdown."""
+    """The page of methods and losses as Markdown."""
     return "\n".join([LEAD, *map(method_section, NAMES), "## Losses\n", losses_table()]) + "\n"
 
 
@@ -59,4 +97,5 @@ def cited(paper: Paper) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page())
+    (DOCS / "methods.md").write_text(page())
+    (DOCS / "recipes.md").write_text(recipes_page())
