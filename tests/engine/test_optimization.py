@@ -109,11 +109,11 @@ def test_nothing_to_train_is_refused() -> None:
 def test_the_backbone_is_the_outermost_part_of_that_name_or_the_one_that_is_named() -> None:
     inner = nn.ModuleDict({"encoder": nn.ModuleDict({"backbone": nn.Linear(1, 1)}), "neck": nn.Linear(1, 1)})
     model = nn.ModuleDict({"body": inner, "head": nn.Linear(1, 1)})
-    assert find_backbone(model) is inner["encoder"]
-    assert find_backbone(model, "body.neck") is inner["neck"]
+    assert find_backbone(model) == [inner["encoder"]]
+    assert find_backbone(model, "body.neck, head") == [inner["neck"], model["head"]]
     with pytest.raises(UsageError, match=r"unknown part of the student as --backbone 'body.nek'.*body.neck"):
         find_backbone(model, "body.nek")
-    with pytest.raises(UsageError, match="a part named backbone or encoder in the student, got one, two: pass --backb"):
+    with pytest.raises(UsageError, match="a part named backbone or encoder in the student, got one,two: pass those"):
         find_backbone(nn.ModuleDict({"one": nn.Linear(1, 1), "two": nn.Linear(1, 1)}))
 
 

@@ -86,26 +86,31 @@ def parameters_of(optimizer: Optimizer) -> list[Parameter]:
     return [each for group in optimizer.param_groups for each in group["params"]]
 
 
-def find_backbone(model: nn.Module, name: str | None = None) -> nn.Module:
-    """The part of a network that is usually pretrained.
+def find_backbone(model: nn.Module, names: str | None = None) -> list[nn.Module]:
+    """The parts of a network that are usually pretrained.
 
     Args:
         model: the network.
-        name: the part's name in `model.named_modules()`; by default the outermost part named "backbone" or "encoder".
+        names: the parts' names in `model.named_modules()`, separated by commas; by default the outermost part named
+            "backbone" or "encoder".
 
     Raises:
         UsageError: where there is no such part.
     """
     named: dict[str, nn.Module] = {path: module for path, module in model.named_modules() if path}
-    if name is not None:
-        if name not in named:
-            raise unknown("part of the student as --backbone", name, named)
-        return named[name]
+    if names is not None:
+        chosen = [name.strip() for name in names.split(",")]
+        if wrong := [name for name in chosen if name not in named]:
+            raise unknown("part of the student as --backbone", wrong[0], named)
+        return [named[name] for name in chosen]
     found = [path for path in named if path.rpartition(".")[2] in BACKBONES]
     if not found:
-        parts = ", ".join(child for child, _ in model.named_children())
-        raise UsageError(f"expected a part named backbone or encoder in the student, got {parts}: pass --backbone NAME")
-    return named[min(found, key=lambda path: path.count("."))]
+        parts = ",".join(child for child, _ in model.named_children())
+        raise UsageError(
+            f"expected a part named backbone or encoder in the student, got {parts}: pass those that are the backbone "
+            "as --backbone NAME,NAME"
+        )
+    return [named[min(found, key=lambda path: path.count("."))]]
 
 
 def learning_rate_factor(progress: float, options: Training) -> float:
@@ -150,7 +155,7 @@ def set_learning_rates(optimizers: Iterable[Optimizer], progress: float, options
 def _groups(parameters: Sequence[Parameter], student: nn.Module, options: Training) -> list[dict[str, Any]]:
     if options.head_rate == 1.0 and options.backbone is None:
         return [{"params": list(parameters)}]
-    backbone = set(map(id, find_backbone(student, options.backbone).parameters()))
+    backbone = {id(each) for part in find_backbone(student, options.backbone) for each in part.parameters()}
     inside = [each for each in parameters if id(each) in backbone]
     outside = [each for each in parameters if id(each) not in backbone]
     rates = (options.learning_rate, options.learning_rate * options.head_rate)
