@@ -40,7 +40,7 @@ class Training:
     weight_decay: float = option(1e-2, "weight decay")
     momentum: float = option(0.9, "momentum (sgd)")
     head_rate: float = option(1.0, "factor on the learning rate of all but the backbone")
-    backbone: str | None = option(None, "the student's backbone, parts separated by commas; default its 'backbone' or 'encoder'")
+    backbone: str | None = option(None, "parts of the student, with commas; default its 'backbone' or 'encoder'")
     schedule: Literal["poly", "cosine", "step", "constant"] = option("cosine", "learning rate over progress")
     milestones: str = option("0.6,0.8", "progress at which the learning rate falls to a tenth (step)")
     warmup: float = option(0.03, "share of the run over which the learning rate rises")
