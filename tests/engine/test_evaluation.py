@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import signal
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.data import get_worker_info
 
 from pupil.engine.evaluation import evaluate
 from pupil.tasks.segmentation import SegmentationTask
@@ -72,3 +76,19 @@ def test_the_training_flags_come_back_after_an_error() -> None:
     with pytest.raises(RuntimeError, match="channels"):
         evaluate(model, TASK, items(ONE_SIZE))
     assert all(module.training for module in model.modules())
+
+
+def test_workers_leave_interrupts_to_the_trainer() -> None:
+    class Telling(list[tuple[Tensor, Tensor]]):
+        """Asks its process to end as Ctrl-C and a scheduler do."""
+
+        def __getitem__(self, index: Any) -> Any:
+            if get_worker_info():
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    signal.raise_signal(number)
+            return super().__getitem__(index)
+
+    dataset = items(ONE_SIZE)
+    found = evaluate(network(), TASK, Telling(dataset), batch_size=2, workers=1)
+    found.pop("milliseconds_per_image")
+    assert found == pytest.approx(naive(network(), dataset))

@@ -80,4 +80,4 @@ def test_a_training_that_never_logs_leaves_no_file_of_a_tracker(tmp_path: Path) 
 
 def test_the_line_for_people_counts_what_was_replaced() -> None:
     assert status_line(4, 8, TERMS, []) == "step 4/8  task 0.500  kd 0.250"
-    assert status_line(4, 8, TERMS, ["a", "b"]) == "step 4/8  task 0.500  kd 0.250  2 images replaced"
+    assert status_line(4, 8, TERMS, ["a", "b"]) == "step 4/8  task 0.500  kd 0.250  images replaced: 2"

@@ -270,7 +270,7 @@ def test_images_that_were_replaced_are_counted_over_both_parts(
     before_step(ours, 9, cut)
     with pytest.raises(PowerCut):
         ours.fit()
-    assert "  2 images replaced" in capsys.readouterr().out
+    assert "  images replaced: 2" in capsys.readouterr().out
     # Whoever repaired them meanwhile is told all the same what the first part was trained without.
     trainer(tmp_path / "run", data=Dying(tmp_path / "never"), resume=True, **settings).fit()
     assert "replaced, since they cannot be read: item 2, item 5" in capsys.readouterr().out

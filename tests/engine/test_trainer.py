@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine.small import TASK, alone, equal, network, scores, taught, trainer, weights
+from engine.small import DATA, TASK, alone, equal, network, scores, taught, trainer, weights
+from pupil.data.batches import Batches
 from pupil.distiller import Distiller, Term
 from pupil.engine.checkpoint import load_checkpoint
 from pupil.engine.progress import ProgressLines
@@ -314,3 +316,229 @@ def test_scores_of_any_number_type_are_kept_as_plain_numbers(tmp_path: Path) -> 
     ours.evaluate = lambda network: {"miou": torch.tensor(0.5)}
     ours.fit()
     assert load_checkpoint(tmp_path / "run")["scores"] == {"miou": 0.5}
+
+
+def broken_gradient(at: int) -> Any:
+    """A teacher's term that is finite for ever, and whose gradient is infinite in one step."""
+
+    def inputs(lesson: Any) -> tuple[Tensor, Tensor]:
+        shown = lesson.student.output * 1.0
+        if lesson.progress == at / 10 and torch.is_grad_enabled() and shown.requires_grad:
+            shown.register_hook(lambda gradient: gradient * torch.inf)
+        return shown, lesson.teacher.output
+
+    return inputs
+
+
+LONG: dict[str, Any] = {"steps": 10, "evaluations": 1, "log_every": 50, "save_every": 2, "workers": 0}
+
+
+@pytest.mark.parametrize("settings", [{}, {"accumulate": 3}, {"workers": 1}], ids=str)
+def test_a_bad_step_is_done_again_and_looked_at(tmp_path: Path, settings: dict[str, Any]) -> None:
+    def breaking(lesson: Any) -> float:
+        return float("nan") if lesson.progress == 0.7 else 1.0
+
+    ours = trainer(tmp_path / "run", lambda student: taught(student, breaking), **{**LONG, **settings})
+    with pytest.raises(UsageError) as caught:
+        ours.fit()
+    line = str(caught.value)
+    assert line.startswith("expected finite losses, got NaN or infinity in term 'match' at step 7, though all layers")
+    assert "the weight of match is not; its batch is kept in " in line
+    # Checkpoints were written after 2, 4, 5 and 6 steps, all before the bad one.
+    assert load_checkpoint(tmp_path / "run")["step"] == 6
+    kept = torch.load(tmp_path / "run.bad-batch.pt", weights_only=True)
+    assert kept["step"] == 7
+    samples = torch.cat([sample for _, _, sample in kept["parts"]])
+    assert [tuple(each) for each in samples.tolist()] == list(Batches(7, 3, steps=10, seed=0))[7]
+    for image, target, sample in kept["parts"]:
+        for place, item in enumerate(sample.tolist()):
+            assert equal(ours.views[tuple(item)], (image[place], target[place], sample[place]))
+
+
+def test_a_layer_that_breaks_is_named_with_its_ranges(tmp_path: Path) -> None:
+    class Fragile(nn.Module):
+        steps = 0
+
+        def forward(self, image: Tensor) -> Tensor:
+            return image / (0.0 if bool((image.flatten(1).amax(1) == 9.0).any()) else 1.0)
+
+    # One image of the seven is too bright for the first layer.
+    data = [
+        (image if index != 3 else torch.full_like(image, 9.0), target) for index, (image, target) in enumerate(DATA)
+    ]
+    student = nn.Sequential(Fragile(), nn.Conv2d(3, 3, 1))
+    first = next(step for step, batch in enumerate(Batches(7, 3, steps=10, seed=0)) if 3 in dict(batch))
+    ours = trainer(tmp_path / "run", alone, student, data=data, **LONG)
+    with pytest.raises(UsageError) as caught:
+        ours.fit()
+    assert f"in term 'task' at step {first}, first in student.0 (it received " in str(caught.value)
+    assert " to 9 and showed " in str(caught.value)
+    kept = torch.load(tmp_path / "run.bad-batch.pt", weights_only=True)
+    assert 3 in kept["parts"][0][2][:, 0]
+
+
+@pytest.mark.parametrize(
+    ("at", "shown"), [(4, "term 'task' at step 5"), (5, "the weights at step 6"), (9, "the weights at step 10")]
+)
+def test_weights_that_break_in_a_step_of_finite_losses(tmp_path: Path, at: int, shown: str) -> None:
+    def make(student: nn.Module) -> Distiller:
+        distiller = taught(student, 0.5)
+        distiller.losses["match"].inputs = broken_gradient(at)
+        distiller.losses["hint"].weight = 0.1
+        return distiller
+
+    ours = trainer(tmp_path / "run", make, **{**LONG, "save_every": 3})
+    with pytest.raises(UsageError) as caught:
+        ours.fit()
+    line = str(caught.value)
+    assert f"got NaN or infinity in {shown}, since the gradients of step {at} broke student.model.0.weight" in line
+    kept = torch.load(tmp_path / "run.bad-batch.pt", weights_only=True)
+    assert kept["step"] == at
+    samples = [tuple(each) for each in kept["parts"][0][2].tolist()]
+    assert samples == list(Batches(7, 3, steps=10, seed=0))[at]
+    saved = load_checkpoint(tmp_path / "run")
+    assert saved["step"] == at // 3 * 3
+    assert all(bool(each.isfinite().all()) for each in saved["distiller"].values())
+    assert not (tmp_path / "run" / "best.safetensors").exists()
+
+
+def test_broken_weights_are_not_taken_for_a_share_that_cannot_be_measured(tmp_path: Path) -> None:
+    def make(student: nn.Module) -> Distiller:
+        distiller = taught(student, 0.5)
+        distiller.losses["match"].inputs = broken_gradient(4)
+        return distiller
+
+    # The share of "hint" is measured after step 4.
+    with pytest.raises(UsageError, match="got NaN or infinity in the weights at step 5, since the gradients of step 4"):
+        trainer(tmp_path / "run", make, **LONG).fit()
+
+
+def test_a_student_that_comes_broken_is_refused_at_the_door(tmp_path: Path) -> None:
+    student = network()
+    student[3].bias.data[0] = torch.nan
+    with pytest.raises(
+        UsageError, match=r"expected finite weights to begin with, got NaN or infinity in student\.model\.3"
+    ):
+        trainer(tmp_path / "run", student=student)
+
+
+def test_what_was_logged_before_a_bad_step_stays(tmp_path: Path) -> None:
+    def breaking(lesson: Any) -> float:
+        return float("nan") if lesson.progress == 0.7 else 1.0
+
+    settings = {**LONG, "log_every": 1, "save_every": 100}
+    with pytest.raises(UsageError, match="at step 7"):
+        trainer(tmp_path / "run", lambda student: taught(student, breaking), **settings).fit()
+    assert [row["step"] for row in Run(tmp_path / "run").metrics] == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_the_average_is_what_is_validated_and_saved(tmp_path: Path) -> None:
+    ours, seen = trainer(tmp_path / "run", ema=0.5), []
+
+    def evaluation(model: nn.Module) -> Mapping[str, float]:
+        seen.append(copy.deepcopy(model.state_dict()))
+        return {"miou": 0.5}
+
+    ours.evaluate = evaluation
+    # The same by hand, from what each step leaves behind.
+    expected = {name: each.clone() for name, each in ours.student.state_dict().items()}
+    update = ours.average.update
+
+    def updating(student: nn.Module) -> None:
+        decay = min(0.5, (1 + ours.average.updates) / (10 + ours.average.updates))
+        for name, value in student.state_dict().items():
+            mixed = decay * expected[name] + (1 - decay) * value
+            expected[name] = mixed if value.is_floating_point() else value.clone()
+        update(student)
+
+    ours.average.update = updating
+    outcome = ours.fit()
+    saved = weights(tmp_path / "run")
+    assert outcome.network is ours.average.network
+    assert equal(saved, dict(seen[1]))
+    assert equal(weights(tmp_path / "run", "best"), dict(seen[0]))
+    assert saved["1.num_batches_tracked"] == ours.student[1].num_batches_tracked == 4
+    for name, value in expected.items():
+        torch.testing.assert_close(saved[name], value, rtol=1e-5, atol=1e-6)
+    assert not equal(saved["0.weight"], ours.student[0].weight.detach())
+
+
+def test_the_average_does_not_change_the_training(tmp_path: Path) -> None:
+    plain, averaged = trainer(tmp_path / "plain"), trainer(tmp_path / "averaged", ema=0.9)
+    plain.fit()
+    averaged.fit()
+    assert equal(dict(plain.student.state_dict()), dict(averaged.student.state_dict()))
+
+
+def test_frozen_batch_norm_stays_as_it_came(tmp_path: Path) -> None:
+    student = network()
+    student[1].running_mean.uniform_()
+    student[1].weight.data.uniform_()
+    before = copy.deepcopy(student[1].state_dict())
+    ours, modes = trainer(tmp_path / "run", taught, student, freeze_batch_norm=True), []
+
+    def evaluation(model: nn.Module) -> Mapping[str, float]:
+        # Somebody's own evaluation need not know what was frozen, nor put anything back.
+        model.train() if modes else model.eval()
+        modes.append(model.training)
+        return {"miou": 0.5}
+
+    ours.evaluate = evaluation
+    ours.fit()
+    assert modes == [False, True]
+    assert equal(dict(student[1].state_dict()), dict(before))
+    assert (student.training, student[1].training, student[2].training) == (True, False, True)
+    assert not equal(student[0].weight.detach(), network()[0].weight.detach())
+
+
+def test_a_term_may_bring_an_optimizer_of_its_own(tmp_path: Path) -> None:
+    optimizers = {"hint": lambda parameters: torch.optim.SGD(parameters, lr=0.5)}
+    ours = trainer(tmp_path / "run", lambda student: taught(student, 0.5), optimizers=optimizers, schedule="constant")
+    before = copy.deepcopy(ours.distiller.losses["hint"].state_dict())
+    ours.fit()
+    assert [type(each).__name__ for each in ours.optimizers] == ["AdamW", "SGD"]
+    assert not equal(dict(ours.distiller.losses["hint"].state_dict()), dict(before))
+    states = load_checkpoint(tmp_path / "run")
+    assert states["optimizer 1"]["param_groups"][0]["lr"] == 0.5
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_tracker_writes_into_the_run_and_changes_no_line(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    for name, tracker in (("plain", "none"), ("tracked", "tensorboard")):
+        trainer(tmp_path / name, tracker=tracker).fit()
+    assert list((tmp_path / "tracked").rglob("events.out.tfevents.*"))
+    rows = [Run(tmp_path / name).metrics for name in ("plain", "tracked")]
+    for row in (*rows[0], *rows[1]):
+        row.pop("seconds")
+        row.get("metrics", {}).pop("milliseconds_per_image", None)
+    assert rows[0] == rows[1]
+    assert equal(weights(tmp_path / "plain"), weights(tmp_path / "tracked"))
+
+
+def test_too_large_a_batch_is_told_before_the_first_step(tmp_path: Path) -> None:
+    class Greedy(nn.Conv2d):
+        def forward(self, image: Tensor) -> Tensor:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(UsageError, match="out of memory in step 0: lower --batch-size"):
+        trainer(tmp_path / "run", alone, nn.Sequential(Greedy(3, 3, 1)))
+
+
+def test_images_that_cannot_be_read_are_counted_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class Broken(list[Any]):
+        names = tuple(f"image-{index}.png" for index in range(7))
+
+        def __getitem__(self, index: Any) -> Any:
+            if index == 4:
+                raise OSError("truncated")
+            return super().__getitem__(index)
+
+    trainer(tmp_path / "run", alone, data=Broken(DATA), skip_bad_images=True).fit()
+    lines = capsys.readouterr().out.splitlines()
+    met = [4 in dict(batch) for batch in Batches(7, 3, steps=4, seed=0)].index(True)
+    counted = [line.endswith("  images replaced: 1") for line in lines if " task " in line]
+    assert counted == [step >= met for step in range(4)]
+    assert lines[-1] == "training  replaced, since they cannot be read: image-4.png"
+    with pytest.raises(UsageError, match="cannot use item 4 of Broken: OSError: truncated"):
+        trainer(tmp_path / "strict", alone, data=Broken(DATA)).fit()

@@ -62,9 +62,9 @@ def status_line(step: int, steps: int, terms: Mapping[str, float], replaced: Seq
 
     Example:
         >>> status_line(50, 200, {"task": 0.52, "kd": 0.1}, ["a.png"])
-        'step 50/200  task 0.520  kd 0.100  1 images replaced'
+        'step 50/200  task 0.520  kd 0.100  images replaced: 1'
     """
-    bad = [f"{len(replaced)} images replaced"] if replaced else []
+    bad = [f"images replaced: {len(replaced)}"] if replaced else []
     return "  ".join([f"step {step}/{steps}", *(f"{name} {value:.3f}" for name, value in terms.items()), *bad])
 
 

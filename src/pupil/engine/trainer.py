@@ -170,9 +170,9 @@ class Trainer:
         stops = {round(steps * part / options.evaluations) for part in range(1, options.evaluations + 1)}
         self._train_mode()
         self._balance(progress)
+        self.clock.start()
         if not self.step:
             self._save()
-        self.clock.start()
         for parts in self.loading.steps(first=self.step):
             rate = self._learn(parts)
             progress.step()
@@ -189,7 +189,6 @@ class Trainer:
                 # Processes hear of it at different steps; they compare where they meet anyway.
                 asked = (logs or stop) and any_process(asked, self.accelerator)
             if stop or asked or self.step % options.save_every == 0:
-                self.clock.count()
                 self._save()
             if asked and self.step < steps:
                 progress.say(f"{self.title}  stopped after step {self.step}/{steps}: go on with --resume")
@@ -252,10 +251,8 @@ class Trainer:
                 found = f", since the gradients of step {step} broke {' and '.join(broken)}"
                 break
             self._balance()
-        found = found or ", though not when it was done again"
-        if self.run.writes:
-            found += f"; its batch is kept in {save_batch(self.run.folder, parts, step)}"
-        raise NonFiniteError(error.where, error.step, found)
+        kept = f"; its batch is kept in {save_batch(self.run.folder, parts, step)}" if self.run.writes else ""
+        raise NonFiniteError(error.where, error.step, (found or ", though not when it was done again") + kept)
 
     def _check(self) -> None:
         """Make sure that losses and weights are finite, so that a checkpoint always is."""
@@ -281,7 +278,7 @@ class Trainer:
             return
         state = {
             "step": self.step,
-            "seconds": self.clock.seconds,
+            "seconds": self.clock.count(),
             "best": self.best,
             "scores": dict(self.scores),
             "ratios": ratios(self.distiller),
