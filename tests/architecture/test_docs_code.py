@@ -1,6 +1,7 @@
 """What readers copy runs: every example, and every python block of the README and the docs.
 
-The blocks of one document are run in order as one script, in a folder that holds a miniature data set `data`.
+The blocks of one document are run in order as one script, in a folder that holds a miniature data set `data`
+and the batch of a step that went wrong.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import torch
 
 from architecture.documents import ROOT, scripts
 from data.miniature import write_split
+from pupil.engine.replay import SUFFIX
 
 SCRIPTS = scripts()
 
@@ -20,6 +22,8 @@ SCRIPTS = scripts()
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for split in ("train", "val"):
         write_split(tmp_path / "data", split, size=(64, 96))
+    part = [torch.rand(2, 3, 8, 8), torch.zeros(2, 8, 8), torch.zeros(2, 2)]
+    torch.save({"step": 1, "parts": [part]}, tmp_path / f"nan{SUFFIX}")
     monkeypatch.chdir(tmp_path)
 
 
