@@ -66,7 +66,6 @@ def time(rounds: int) -> None:
 
 
 def memory() -> None:
-    """First of all, since a process that has grown hides what its children take."""
     whole = peak_memory(partial(prepare, "N x N", SMALL))
     for loss in LEAST_RATIOS:
         small, large = (peak_memory(partial(prepare, loss, size)) for size in (SMALL, LARGE))

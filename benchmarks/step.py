@@ -57,16 +57,20 @@ class Bench:
 
         return run
 
-    def floor(self) -> Callable[[], None]:
-        """What no method can do without."""
+    def floor(self, *, inside: bool = False) -> Callable[[], None]:
+        """What no method can do without; the teacher is asked when the student is done, or `inside` its step."""
         loss, inputs = self.task.objective()
         alone = load_method("none")(self.student, None, self.task, self.image).distiller
 
         def run() -> None:
             self.student.train().zero_grad()
-            loss(*inputs(alone.lesson(self.image, self.target))).backward()
+            value = loss(*inputs(alone.lesson(self.image, self.target)))
+            if not inside:
+                value.backward()
             with torch.no_grad():
                 self.task.call(self.teacher.eval(), self.image)
+            if inside:
+                value.backward()
             self.wait()
 
         return run
