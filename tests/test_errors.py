@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pupil.errors import UsageError, unknown
+from pupil.errors import UsageError, listed, unknown
 
 LAYERS = ["", "stem", "layer1", "layer2", "backbone.layer4", "fc"]
 
@@ -34,3 +34,9 @@ def test_a_long_list_is_cut() -> None:
 
 def test_nothing_known_is_said_so() -> None:
     assert str(unknown("layer", "fc", [])) == "unknown layer 'fc': there is none"
+
+
+def test_a_list_in_an_error_ends_early() -> None:
+    assert listed([1, 2, 3]) == "1, 2, 3"
+    assert listed("abcd") == "a, b, c, ..."
+    assert listed("abcd", 4) == "a, b, c, d"

@@ -21,14 +21,14 @@ from pupil.report.table import Table
 ROOT = Path(__file__).parents[2]
 METHODS = ("none", "label-smoothing", "kd", "icsd", "aicsd", "pairwise", "cwd", "attention")
 
-# Dice for all: half of the classes are a few pixels wide, and with cross-entropy alone a network finds them so late that
-# no affordable schedule is long enough for the student alone.
+# Dice for all: half of the classes are a few pixels wide, and with cross-entropy alone a network finds them so late
+# that no affordable schedule is long enough for the student alone.
 COMMON = Segmentation(ignore_index=11, scale="0.75:1.5", batch_size=16, learning_rate=1e-2, dice=1.0)
 SCALES = {
     "small": (
         replace(COMMON, student="pupil:base", size="48x64", steps=2000, evaluations=4),
         # With all 367 labels the control comes within two points of this teacher, and there is nothing left to gain.
-        replace(COMMON, student="pupil:tiny", size="48x64", steps=4000, batch_size=8, labels=50, log_every=250),
+        replace(COMMON, student="pupil:tiny", size="48x64", steps=6000, batch_size=8, labels=50, log_every=250),
     ),
     "full": (
         replace(COMMON, student="pupil:large", size="360x480", steps=20000, evaluations=10, workers=8),
@@ -45,9 +45,9 @@ these numbers say what a method adds to the student alone under one schedule, an
 {command}
 ```
 
-- Teacher `{teacher.student}`, {teacher.steps} steps on all training images. Students `{student.student}`, {student.steps}
-  steps of {student.batch_size} images at {student.size} pixels: {epochs:.0f} epochs of {labels} labelled images, others for
-  each seed.
+- Teacher `{teacher.student}`, {teacher.steps} steps on all training images.
+- Students `{student.student}`, {student.steps} steps of {student.batch_size} images at {student.size} pixels:
+  {epochs:.0f} epochs of {labels} labelled images, which each seed draws anew.
 - mIoU is counted at the labels' own 360 x 480 pixels, with the last weights: nothing is selected on these images.
 - Students of one seed share start, batches and views; a gain is the difference to `none` of the same seed.
 - `{seconds}` is `none` with as many seconds as `aicsd` took. Weights are the methods' default shares.

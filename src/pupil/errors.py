@@ -40,5 +40,15 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     close = list(dict.fromkeys(inside + difflib.get_close_matches(name, names, n=5, cutoff=0.5)))[:5]
     if close:
         return UsageError(f"unknown {kind} {name!r}: did you mean {', '.join(close)}?")
-    shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    return UsageError(f"unknown {kind} {name!r}: expected one of {shown}")
+    return UsageError(f"unknown {kind} {name!r}: expected one of {listed(names, 12)}")
+
+
+def listed(values: Iterable[object], most: int = 3) -> str:
+    """The first few of some names, for an error.
+
+    Example:
+        >>> listed("abc"), listed("abcd")
+        ('a, b, c', 'a, b, c, ...')
+    """
+    shown = [str(value) for value in values]
+    return ", ".join(shown[:most]) + (", ..." if len(shown) > most else "")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from data.miniature import save
-from pupil.data.classes import Classes, listed, names_from_masks, read_classes
+from pupil.data.classes import Classes, names_from_masks, read_classes
 from pupil.data.palette import distinct_colours
 from pupil.errors import UsageError
 
@@ -96,8 +96,3 @@ def test_masks_of_one_class_are_refused(tmp_path: Path, ids: list[list[int]], fo
         UsageError, match=rf"at least two classes in the masks .*, got {found} beside the ignored id 255"
     ):
         names_from_masks([save(tmp_path / "a.png", ids)], 255)
-
-
-def test_a_list_in_an_error_ends_early() -> None:
-    assert listed([1, 2, 3]) == "1, 2, 3"
-    assert listed("abcd") == "a, b, c, ..."

@@ -33,7 +33,8 @@ def test_where_a_run_goes() -> None:
 
 def test_smaller_never_enlarges() -> None:
     small = smaller(Segmentation(steps=2, batch_size=1, workers=3))
-    assert small == {"steps": 2, "batch_size": 1, "evaluations": 1, "workers": 0}
+    assert small == {"steps": 2, "batch_size": 1, "accumulate": 1, "evaluations": 1, "workers": 0}
+    assert smaller(Segmentation(accumulate=8))["accumulate"] == 2
     assert smaller(Segmentation())["steps"] <= 4
 
 
@@ -117,24 +118,6 @@ def test_a_run_stopped_before_its_first_validation_goes_on_too(
     assert pupil(*words(miniature, "run"), "--resume").code == 0
     assert pupil(*words(miniature, "unbroken")).code == 0
     assert Run("run").weights_hash() == Run("unbroken").weights_hash()
-
-
-def test_a_run_killed_before_its_first_checkpoint_begins_anew(miniature: Path) -> None:
-    assert pupil(*words(miniature, "run")).code == 0
-    before, record = Run("run").weights_hash(), (Path("run") / "run.json").read_bytes()
-    shutil.rmtree("run")
-    Path("run/checkpoint").mkdir(parents=True)
-    (Path("run") / "run.json").write_bytes(record)
-    (Path("run") / "checkpoint" / "state.partial").write_bytes(b"PK")
-    ended = pupil(*words(miniature, "run"), "--resume")
-    assert ended.code == 0, ended.err
-    assert Run("run").weights_hash() == before
-    assert [row["step"] for row in Run("run").metrics] == [1, 2, 2, 3, 4, 4]
-    # One that has lost its checkpoint, and not its rows, is not thrown away.
-    shutil.rmtree("run/checkpoint")
-    ended = pupil(*words(miniature, "run"), "--resume")
-    assert "got none: start over with --overwrite" in ended.err
-    assert Run("run").weights_hash() == before
 
 
 def test_a_run_killed_before_its_first_checkpoint_begins_anew(miniature: Path) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from pupil.data.classes import Classes, listed
+from pupil.data.classes import Classes
 from pupil.data.labelled import LabelledImages
 from pupil.data.masks import PLAIN, renumbered
 from pupil.data.palette import Colour
-from pupil.errors import UsageError
+from pupil.errors import UsageError, listed
 
 IGNORE_INDEX = 255
 # The official id, the name and the colour of every class that is trained on, in the order of their train ids.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 
 from pupil.data.images import read_mask
 from pupil.data.palette import Colour, distinct_colours
-from pupil.errors import UsageError, unknown
+from pupil.errors import UsageError, listed, unknown
 
 _KEYS = ("classes", "colours", "ignore_index")
 
@@ -114,12 +114,6 @@ def names_from_masks(masks: Sequence[Path], ignore_index: int) -> tuple[str, ...
             f"{ignore_index}: save class ids 0, 1, 2, ... or choose another ignored id with --ignore-index"
         )
     return tuple(f"class {index}" for index in range(largest + 1))
-
-
-def listed(values: Iterable[object], most: int = 3) -> str:
-    """The first few of some names, for an error: `a, b, c, ...`."""
-    shown = [str(value) for value in values]
-    return ", ".join(shown[:most]) + (", ..." if len(shown) > most else "")
 
 
 def _ids(path: Path) -> set[int]:

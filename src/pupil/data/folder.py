@@ -11,11 +11,11 @@ from typing import ClassVar
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pupil.data.classes import Classes, listed, names_from_masks, read_classes
+from pupil.data.classes import Classes, names_from_masks, read_classes
 from pupil.data.images import SUFFIXES, is_painted, read_image
 from pupil.data.labelled import LabelledImages
 from pupil.data.palette import Colour
-from pupil.errors import UsageError
+from pupil.errors import UsageError, listed
 
 
 class SegmentationFolder(LabelledImages):

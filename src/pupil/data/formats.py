@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from pupil.data.ade20k import ADE20K
 from pupil.data.camvid import CamVid
 from pupil.data.cityscapes import Cityscapes
-from pupil.data.classes import listed
 from pupil.data.folder import SegmentationFolder
 from pupil.data.labelled import LabelledImages
 from pupil.data.painted import PaintedFolder
 from pupil.data.voc import VOC, AugmentedVOC
-from pupil.errors import UsageError, unknown
+from pupil.errors import UsageError, listed, unknown
 
 if TYPE_CHECKING:
     from pupil.data.segmentation import SegmentationData

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pupil.data.classes import Classes, listed
+from pupil.data.classes import Classes
 from pupil.data.images import image_size, read_image
 from pupil.data.masks import PLAIN, Ids, MaskReader
-from pupil.errors import UsageError
+from pupil.errors import UsageError, listed
 
 CACHE_BYTES = 1 << 30
 

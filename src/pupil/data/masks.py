@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pupil.data.classes import listed
 from pupil.data.images import image_size, mask_size, read_mask, read_rgb
 from pupil.data.palette import Colour
-from pupil.errors import UsageError
+from pupil.errors import UsageError, listed
 
 Ids = NDArray[np.integer[Any]]
 

@@ -7,14 +7,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from pupil.data.classes import listed, read_classes
+from pupil.data.classes import read_classes
 from pupil.data.folder import SegmentationFolder
 from pupil.data.formats import AUTO, find_format, open_format
 from pupil.data.labelled import LabelledImages
 from pupil.data.palette import distinct_colours
 from pupil.data.street import StreetScenes
 from pupil.data.views import as_image, as_target
-from pupil.errors import UsageError
+from pupil.errors import UsageError, listed
 from pupil.imports import import_function
 
 DRAWN = "drawn"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,10 @@ def load_checkpoint(folder: Path, kept: Mapping[str, Any] | None = None) -> dict
     if not path.is_file():
         raise UsageError(f"expected a checkpoint at {str(path)!r}, got none: start over with --overwrite")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # What torch warns of in a foreign file is no news beside the line below.
+            warnings.simplefilter("ignore")
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
     except Exception as error:  # a broken pickle can raise anything

@@ -49,13 +49,21 @@ def _line(error: Exception, device: torch.device, step: int) -> str | None:
             f"a process that loads data ended after step {step}, killed perhaps for want of memory: go on with "
             "--resume and fewer --workers"
         )
-    # The writer of weights has errors of its own, which give the system's number in words.
-    if getattr(error, "errno", None) in FULL or any(f"os error {number})" in said for number in FULL):
-        return (
-            f"no space left to write {getattr(error, 'filename', None) or 'the run'} at step {step}; "
-            "the last checkpoint is whole: make room and go on with --resume"
-        )
+    for each in _chain(error):
+        # The writer of weights has errors of its own, which give the system's number in words.
+        if getattr(each, "errno", None) in FULL or any(f"os error {number})" in str(each) for number in FULL):
+            return (
+                f"no space left to write {getattr(each, 'filename', None) or 'the run'} at step {step}; "
+                "the last checkpoint is whole: make room and go on with --resume"
+            )
     return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those before it: torch's writer of archives fails once more while a full disk is reported."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _peak(device: torch.device) -> str:

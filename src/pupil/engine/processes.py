@@ -28,7 +28,7 @@ def make_accelerator(options: Training, folder: Path | None = None) -> Accelerat
     tracker = None if options.tracker == "none" else options.tracker
     if tracker and importlib.util.find_spec(tracker) is None:
         raise UsageError(
-            f"expected {tracker} for --tracker {tracker}, got no such package: pip install {tracker}, or leave it out"
+            f'expected {tracker} for --tracker {tracker}, got no such package: pip install "pupil-kd[{tracker}]"'
         )
     # Accelerate keeps the first one's settings for the whole process; the next training may have its own.
     AcceleratorState._reset_state(reset_partial_state=True)

@@ -39,6 +39,7 @@ from pupil.engine.reached import freeze_unreached
 from pupil.engine.replay import broken_weights, inspect, refuse_broken, save_batch
 from pupil.engine.stepper import Batch, Stepper
 from pupil.engine.stopwatch import Stopwatch
+from pupil.errors import listed
 from pupil.numbers import score
 from pupil.run import Run
 
@@ -248,7 +249,7 @@ class Trainer:
                 break
             self._learn(parts)
             if broken := broken_weights(self.distiller):
-                found = f", since the gradients of step {step} broke {' and '.join(broken)}"
+                found = f", since the gradients of step {step} broke {listed(broken)}"
                 break
             self._balance()
         kept = f"; its batch is kept in {save_batch(self.run.folder, parts, step)}" if self.run.writes else ""

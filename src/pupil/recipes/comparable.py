@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pupil.data.classes import listed
 from pupil.engine.options import flag
-from pupil.errors import UsageError
+from pupil.errors import UsageError, listed
 from pupil.recipes.training import HOW
 from pupil.run import Run
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pupil.errors import UsageError
+from pupil.errors import UsageError, listed
 from pupil.recipes.options import Segmentation, parse_list, parse_numbers, parse_range, parse_size
 from pupil.recipes.training import SMOKE_IMAGES, Material, claimed, smaller, train
 from pupil.run import Run
@@ -67,7 +67,6 @@ def prepare(
     from torch.utils.data import Subset
 
     from pupil.data.batches import MixedBatches
-    from pupil.data.classes import listed
     from pupil.data.formats import AUTO, described
     from pupil.data.segmentation import DRAWN, PYTHON, checked_data, data_format, segmentation_data
     from pupil.data.street import StreetScenes

@@ -62,6 +62,7 @@ def smaller(options: Training) -> dict[str, Any]:
     return {
         "steps": min(options.steps, 4),
         "batch_size": min(options.batch_size, 2),
+        "accumulate": min(options.accumulate, 2),
         "evaluations": 1,
         "workers": 0,
     }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pupil.errors import UsageError
+from pupil.errors import UsageError, listed
 
 SHOWN = 5
 
@@ -45,8 +45,8 @@ def matching(theirs: Sequence[str], ours: Sequence[str]) -> tuple[int, ...] | No
         )
     if missing := [name for name in ours if name not in theirs]:
         raise UsageError(
-            f"expected a network that knows the data's {len(ours)} classes, got none for {_listed(missing)} among its "
-            f"{_listed(theirs)}: train a network on this data, or give the same classes the same names"
+            f"expected a network that knows the data's {len(ours)} classes, got none for {listed(missing, SHOWN)} "
+            f"among its {listed(theirs, SHOWN)}: train a network on this data, or give the same classes the same names"
         )
     return tuple(theirs.index(name) for name in ours)
 
@@ -96,7 +96,3 @@ def _index(theirs: tuple[str, ...], ours: tuple[str, ...], device: torch.device)
 
 def _numbered(names: Sequence[str]) -> bool:
     return list(names) == [f"class {index}" for index in range(len(names))]
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
