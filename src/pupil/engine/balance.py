@@ -71,7 +71,8 @@ def balance(
     if TASK not in distiller.terms:
         raise UsageError(f"expected a term named {TASK!r} to compare shares with, got {list(distiller.terms)}: add it")
     pulls: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in pending}
-    with untouched(distiller):
+    # A compiled network shows its layers beside the way to its output: no gradient would come by there.
+    with untouched(distiller), torch.compiler.set_stance("force_eager"):
         for image, target, sample in batches:
             lesson = distiller.lesson(image, target, progress=progress, sample=sample)
             for name in pending:
