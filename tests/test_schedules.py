@@ -66,7 +66,7 @@ def test_the_adaptive_weights_of_both_sides_add_up() -> None:
 
 
 def test_a_share_that_was_not_measured_says_how() -> None:
-    with pytest.raises(UsageError, match=r"not been measured: call pupil\.engine\.balance"):
+    with pytest.raises(UsageError, match=r"not been measured: call pupil\.balance"):
         Share(0.5)(at(0.0))
 
 

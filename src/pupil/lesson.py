@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pupil.errors import UsageError, unknown
+from pupil.functional.resizing import resized
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,8 @@ def same_size(student: Tensor, teacher: Tensor, resize: Resize) -> tuple[Tensor,
     if resize == "smaller":
         resize = "student" if student.shape[2:].numel() > teacher.shape[2:].numel() else "teacher"
     if resize == "student":
-        return _resample(student, teacher.shape[2:]), teacher
-    return student, _resample(teacher, student.shape[2:])
+        return resized(student, teacher.shape[2:]), teacher
+    return student, resized(teacher, student.shape[2:])
 
 
 def valid_positions(target: Tensor, ignore_index: int | None, size: torch.Size) -> Tensor | None:
@@ -166,10 +167,3 @@ def _teacher(lesson: Lesson) -> Activations:
     if lesson.teacher is None:
         raise UsageError("these inputs need a teacher, got a lesson without one: give the Distiller a teacher")
     return lesson.teacher
-
-
-def _resample(image: Tensor, size: torch.Size) -> Tensor:
-    # Interpolation in half precision loses the small logits that a softened distribution lives on.
-    with torch.autocast(image.device.type, enabled=False):
-        precise = image.to(torch.promote_types(image.dtype, torch.float32))
-        return F.interpolate(precise, size=tuple(size), mode="bilinear", align_corners=False)

@@ -123,7 +123,7 @@ class Share:
         if self.ratio is None:
             raise UsageError(
                 "this weight is a share of the task loss and has not been measured: "
-                "call pupil.engine.balance(distiller, batches) first, or pass a number as weight"
+                "call pupil.balance(distiller, batches) first, or pass a number as weight"
             )
         return self.share * self.ratio * weight_at(self.schedule, lesson)
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from pupil.errors import UsageError, unknown
 from pupil.lesson import Activations, Call
+from pupil.networks.modes import evaluating
 
 RECEIVED = ":in"
 
@@ -140,17 +141,15 @@ def dry_run(model: nn.Module, image: Any, call: Call = plain_call) -> DryRun:
     named = {name: module for name, module in model.named_modules() if name}
     names = [f"{name}{end}" for name in named for end in ("", RECEIVED)]
     recorders, handles = _attach(model, names)
-    training = {module: module.training for module in model.modules()}
     devices = {p.device for p in model.parameters() if p.device.type == "cuda"}
     try:
-        with torch.random.fork_rng(devices=list(devices)), torch.no_grad(), _recording(recorders) as store:
-            shown = call(model.eval(), image, None)
+        random = torch.random.fork_rng(devices=list(devices))
+        with random, torch.no_grad(), evaluating(model), _recording(recorders) as store:
+            shown = call(model, image, None)
         problems = {recorder.layer: recorder.problem(store) for recorder in recorders}
     finally:
         for handle in handles:
             handle.remove()
-        for module, flag in training.items():
-            module.training = flag
     found = {
         name: LayerShape(
             name,

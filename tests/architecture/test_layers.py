@@ -12,7 +12,7 @@ WORDS = {"errors", "imports", "lesson", "numbers", "paper", "run", "text"}
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "imports": {"errors"},
-    "lesson": {"errors"},
+    "lesson": {"errors", "functional"},
     "numbers": set(),
     "paper": set(),
     "run": {"errors"},
@@ -21,14 +21,14 @@ BELOW: dict[str, set[str]] = {
     "networks": set(),
     "metrics": set(),
     "data": set(),
-    "models": {"networks"},
-    "tasks": {"metrics"},
+    "models": {"functional", "networks"},
+    "tasks": {"functional", "metrics"},
     "losses": {"functional", "networks"},
-    "taps": set(),
+    "taps": {"networks"},
     "schedules": set(),
     "distiller": {"taps", "schedules"},
     "teachers": {"taps", "networks", "functional"},
-    "engine": {"distiller", "schedules", "tasks", "data"},
+    "engine": {"distiller", "networks", "schedules", "tasks", "data"},
     "methods": {"losses", "teachers", "taps", "distiller", "schedules", "networks", "tasks", "data"},
 }
 BELOW["report"] = set(BELOW)

@@ -62,7 +62,6 @@ def test_the_file_gives_the_arguments_it_holds(tmp_path: Path) -> None:
         ('{"classes": []}', '"classes" to be a list of names'),
         ('{"classes": ["a", 1]}', '"classes" to be a list of names'),
         ('{"classes": ["a", "b"], "colours": [[1, 2, 3]]}', 'a colour for each of 2 "classes", got 1'),
-        ('{"colours": [[1, 2, 3]]}', 'a colour for each of 0 "classes", got 1'),
         ('{"classes": ["a"], "colours": [[1, 2, 300]]}', r"\[red, green, blue\] from 0 to 255"),
         ('{"classes": ["a"], "colours": ["red"]}', r"\[red, green, blue\] from 0 to 255"),
         ('{"classes": ["a"], "ignore_index": "void"}', "\"ignore_index\" to be a whole number, got 'void'"),
@@ -96,3 +95,8 @@ def test_masks_of_one_class_are_refused(tmp_path: Path, ids: list[list[int]], fo
         UsageError, match=rf"at least two classes in the masks .*, got {found} beside the ignored id 255"
     ):
         names_from_masks([save(tmp_path / "a.png", ids)], 255)
+
+
+def test_colours_may_stand_alone(tmp_path: Path) -> None:
+    (tmp_path / "classes.json").write_text('{"colours": [[1, 2, 3], [4, 5, 6]]}')
+    assert read_classes(tmp_path / "classes.json") == {"colours": ((1, 2, 3), (4, 5, 6))}

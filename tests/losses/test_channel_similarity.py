@@ -78,3 +78,13 @@ def test_refuses_what_it_cannot_compare():
         channel_similarity_loss(torch.zeros(2, 3, 4, 4), torch.zeros(2, 5, 4, 4))
     with pytest.raises(UsageError, match="no other to resemble"):
         channel_similarity_loss(torch.zeros(2, 1, 4, 4), torch.zeros(2, 1, 4, 4))
+
+
+def test_a_silent_channel_among_live_ones_gets_no_gradient() -> None:
+    student = torch.rand(2, 4, 3, 3, generator=torch.Generator().manual_seed(0))
+    student[:, 1] = 0.0
+    student.requires_grad_()
+    channel_similarity_loss(student, torch.rand(2, 4, 3, 3, generator=torch.Generator().manual_seed(1))).backward()
+    assert student.grad is not None
+    assert student.grad.abs().max() < 10.0
+    assert student.grad[:, 0].abs().max() > 0.0

@@ -65,13 +65,13 @@ def test_keeps_type_and_gradient_and_may_meet_inference_mode_first() -> None:
 
 
 def test_constants_are_made_once() -> None:
-    from pupil.models.preprocessing import _CACHE
+    from pupil.functional.constants import _KEPT
 
     settings = Preprocessing(mean=(0.11, 0.22, 0.33))
     settings(image(1, 3, 2, 2))
-    known = len(_CACHE)
+    known = len(_KEPT)
     Preprocessing(mean=(0.11, 0.22, 0.33))(image(4, 3, 8, 8))
-    assert len(_CACHE) == known
+    assert len(_KEPT) == known
 
 
 @pytest.mark.parametrize("twin", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])

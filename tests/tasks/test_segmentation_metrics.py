@@ -90,3 +90,17 @@ def test_batches_of_different_sizes_are_counted_together() -> None:
         counted.update(prediction.to(torch.uint8), target)
     together = [torch.cat([each.flatten() for each in side]) for side in zip(*pairs, strict=True)]
     assert counted.compute() == pytest.approx(naive(*together, 3))
+
+
+@pytest.mark.parametrize("ignored", [0, 2])
+def test_an_ignored_id_among_the_classes_is_no_class(ignored: int) -> None:
+    scores = SegmentationMetrics(["a", "b", "c"], ignore_index=ignored)
+    labels = [each for each in (0, 1, 2) if each != ignored]
+    target = torch.tensor([[[*labels * 4, labels[0], ignored]]])
+    prediction = torch.tensor([[[*labels * 4, ignored, labels[0]]]])
+    scores.update(prediction, target)
+    found = scores.compute()
+    assert f"iou/{'abc'[ignored]}" not in found
+    # One of five pixels of the first class was given the ignored id; what lies on ignored pixels counts for nothing.
+    assert found["miou"] == pytest.approx((4 / 5 + 1) / 2)
+    assert found["class_accuracy"] == pytest.approx((4 / 5 + 1) / 2)

@@ -43,7 +43,7 @@ LABEL_IDS = dict.fromkeys((*range(34), 255), IGNORE_INDEX) | {
 class Cityscapes(LabelledImages):
     """`leftImg8bit/SPLIT/CITY/X_leftImg8bit.png` and `gtFine/SPLIT/CITY/X_gtFine_labelIds.png`.
 
-    19 classes: the train ids. Masks `X_gtFine_labelTrainIds.png` are taken as they are where they exist, else
+    19 classes: the train ids. Masks `X_gtFine_labelTrainIds.png` are taken as they are where every image has one, else
     `labelIds` are renumbered; every other id is ignored (255).
 
     Args:
@@ -71,7 +71,7 @@ class Cityscapes(LabelledImages):
             )
         there = {path.name: path for path in (root / "gtFine" / split).glob("*/*_gtFine_label*Ids.png")}
         names = [path.name.removesuffix("_leftImg8bit.png") for path in images]
-        ready = f"{names[0]}_gtFine_labelTrainIds.png" in there
+        ready = all(f"{name}_gtFine_labelTrainIds.png" in there for name in names)
         kind = "labelTrainIds" if ready else "labelIds"
         bare = [name for name in names if f"{name}_gtFine_{kind}.png" not in there]
         if bare:

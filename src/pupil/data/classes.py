@@ -82,8 +82,8 @@ def read_classes(path: Path) -> dict[str, Any]:
         raise UsageError(f'{path}: expected "colours" to be a list of [red, green, blue] from 0 to 255')
     if ignored is not None and type(ignored) is not int:
         raise UsageError(f'{path}: expected "ignore_index" to be a whole number, got {ignored!r:.60}')
-    if colours is not None and len(colours) != len(names or ()):
-        raise UsageError(f'{path}: expected a colour for each of {len(names or ())} "classes", got {len(colours)}')
+    if names is not None and colours is not None and len(colours) != len(names):
+        raise UsageError(f'{path}: expected a colour for each of {len(names)} "classes", got {len(colours)}')
     values = {
         "names": names and tuple(names),
         "colours": colours and tuple(map(tuple, colours)),

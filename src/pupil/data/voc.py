@@ -21,6 +21,7 @@ NAMES = (
 )
 PLACES = (".", "VOC2012", "VOCdevkit/VOC2012")  # where it may lie in the folder that is named
 SBD = ("benchmark_RELEASE/dataset", "dataset", "sbd", "SBD")
+SBD_LISTS = ("train.txt", "val.txt")
 LISTS = ("train_aug.txt", "trainaug.txt")
 
 
@@ -116,7 +117,7 @@ class AugmentedVOC(VOC):
         if own := _list(folder):
             pairs = _listed(folder, own, "SegmentationClassAug")
         elif sbd := _sbd(folder, root):
-            names = [name for part in ("train.txt", "val.txt") for name in (sbd / part).read_text().split()]
+            names = [name for part in SBD_LISTS for name in (sbd / part).read_text().split()]
             masks = dict(_listed(folder, "train.txt"))
             known = {image.stem for image in masks}
             further = sorted({*names} - known)
@@ -148,7 +149,8 @@ def _list(folder: Path) -> str | None:
 
 def _sbd(folder: Path, root: Path) -> Path | None:
     places = [above / place for above in (root, folder, folder.parent, folder.parent.parent) for place in SBD]
-    return next((place for place in places if (place / "cls").is_dir() and (place / "train.txt").is_file()), None)
+    parts = ("cls", *SBD_LISTS)
+    return next((place for place in places if all((place / part).exists() for part in parts)), None)
 
 
 def _listed(folder: Path, name: str, masks: str = "SegmentationClass") -> list[tuple[Path, Path]]:

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from pupil.data.batches import in_order
 from pupil.data.views import Source, Views, collate
 from pupil.engine.interrupts import leave_interrupts_to_the_trainer
+from pupil.networks.modes import evaluating
 from pupil.tasks.task import Task
 
 
@@ -45,8 +46,6 @@ def evaluate(
     Returns:
         The metrics by name, and "milliseconds_per_image" (prediction alone, loading excluded).
     """
-    flags = {module: module.training for module in model.modules()}
-    model.eval()
     scores = task.metrics()
     seconds, count = 0.0, 0
     loader = DataLoader(
@@ -58,7 +57,7 @@ def evaluate(
         # A generator of its own: the loader would otherwise draw from the training's.
         generator=torch.Generator(),
     )
-    try:
+    with evaluating(model):
         for batch, labels, _ in loader:
             for images, targets in _alike(batch, labels):
                 start = time.perf_counter()
@@ -67,9 +66,6 @@ def evaluate(
                 seconds += time.perf_counter() - start
                 count += len(images)
                 scores.update(prediction, targets.to(device))
-    finally:
-        for module, flag in flags.items():
-            module.training = flag
     return {**scores.compute(), "milliseconds_per_image": 1e3 * seconds / max(count, 1)}
 
 

@@ -41,8 +41,8 @@ class _UnitVectors(Function):
     def forward(ctx: Any, tensor: Tensor, dim: int, dtype: torch.dtype) -> Tensor:
         unit = tensor.to(dtype, copy=True)
         squares = torch.zeros_like(unit.narrow(dim, 0, 1))
-        # In blocks, since the squares of the whole tensor would be a second copy of it.
-        for block in torch.split(unit, 64, dim):
+        # In a few blocks, since the squares of the whole tensor would be a second copy of it.
+        for block in torch.split(unit, max(64, -(-unit.shape[dim] // 8)), dim):
             squares += block.square().sum(dim, keepdim=True)
         floor = SHORTEST**2
         scale = torch.where(squares > floor, squares.clamp_min(floor).rsqrt(), 0.0)

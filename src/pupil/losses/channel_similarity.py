@@ -5,11 +5,11 @@ Legend: N images, C channels (classes, for logits), X positions.
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pupil.functional.checks import check_channels, check_same_shape
 from pupil.functional.precision import precise, without_autocast
+from pupil.functional.unit_vectors import unit_vectors
 from pupil.paper import Paper
 
 
@@ -75,4 +75,4 @@ def _unit_gram(maps: Tensor) -> Tensor:
     """(N, C, C): the products of all channels of an image, every row of unit length."""
     channels = maps.flatten(2)
     with without_autocast(maps):
-        return F.normalize(channels @ channels.mT, dim=2)
+        return unit_vectors(channels @ channels.mT, dim=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -90,7 +91,8 @@ def from_pupil(spec: Spec, classes: int | None, pretrained: bool) -> nn.Module:
 
 def from_code(spec: Spec, classes: int | None, pretrained: bool) -> nn.Module:
     """The network that a function of the reader's own builds, which also sees to its weights."""
-    if difflib.get_close_matches(spec.family, DOORS, cutoff=0.7):
+    mistyped = difflib.get_close_matches(spec.family, DOORS, cutoff=0.7)
+    if mistyped and importlib.util.find_spec(spec.family) is None:
         raise unknown("model family", spec.family, DOORS)
     text = f"{spec.family}:{spec.name}"
     if classes is None:
@@ -135,7 +137,7 @@ def from_run(folder: Path, classes: int | None = None, trust: str | None = None)
 
 def _built(spec: str, classes: int | None, seed: int | None, pretrained: bool = True) -> nn.Module:
     parsed = parse(spec)
-    door = DOORS.get(parsed.family, from_code)
+    door, _ = DOORS.get(parsed.family, (from_code, None))
     # Networks are built on the CPU: its generator alone is seeded, and restored.
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
@@ -143,32 +145,26 @@ def _built(spec: str, classes: int | None, seed: int | None, pretrained: bool = 
         return door(parsed, classes, pretrained)
 
 
-# A family is a door and its list of names; a new one is one line here and a file beside this one.
-DOORS: Mapping[str, Door] = {
-    "pupil": from_pupil,
-    "torchvision": from_torchvision,
-    "timm": from_timm,
-    "smp": from_smp,
-    "transformers": from_transformers,
+# A family is a door and a list of the names behind it; a new one is one line here and a file beside this one.
+DOORS: Mapping[str, tuple[Door, Callable[[], list[str]]]] = {
+    "pupil": (from_pupil, lambda: list(SIZES)),
+    "torchvision": (from_torchvision, torchvision_names),
+    "timm": (from_timm, timm_names),
+    "smp": (from_smp, smp_names),
+    "transformers": (from_transformers, transformers_names),
 }
 FAMILIES = tuple(DOORS)
-_LISTS: Mapping[str, Callable[[], list[str]]] = {
-    "pupil": lambda: list(SIZES),
-    "torchvision": torchvision_names,
-    "timm": timm_names,
-    "smp": smp_names,
-    "transformers": transformers_names,
-}
 
 
 class _Names(Mapping[str, list[str]]):
     """Names by family, asked for one family at a time: timm alone takes seconds to import."""
 
     def __getitem__(self, family: str) -> list[str]:
-        return _LISTS[family]()
+        _, names = DOORS[family]
+        return names()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_LISTS)
+        return iter(DOORS)
 
     def __len__(self) -> int:
-        return len(_LISTS)
+        return len(DOORS)

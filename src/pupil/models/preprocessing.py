@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pupil.errors import UsageError, unknown
+from pupil.functional.constants import constant
 
 Model = TypeVar("Model", bound=nn.Module)
 Triple = tuple[float, float, float]
@@ -120,18 +121,11 @@ def attach(model: Model, preprocessing: Preprocessing) -> Model:
     return model
 
 
-# One small pair of tensors per (settings, device, dtype): made anew in every step they would be copied from the
-# host each time, and a GPU would wait. They live here and not in the record, so that it pickles and compares.
-_CACHE: dict[tuple[Preprocessing, torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
+def _constants(settings: Preprocessing, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Factor and offset (2, 1, 3, 1, 1) of every channel."""
 
+    def make() -> Tensor:
+        mean, std = torch.tensor([settings.mean, settings.std], dtype=torch.float64)
+        return torch.stack([settings.scale / std, -mean / std]).to(dtype).view(2, 1, 3, 1, 1)
 
-def _constants(settings: Preprocessing, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    key = settings, device, dtype
-    if key not in _CACHE:
-        # A tensor born under inference mode could never take part in a training step.
-        with torch.inference_mode(False):
-            mean, std = torch.tensor([settings.mean, settings.std], dtype=torch.float64)
-            pair = torch.stack([settings.scale / std, -mean / std]).to(device, dtype)
-            factor, offset = pair.view(2, 1, 3, 1, 1)
-            _CACHE[key] = factor, offset
-    return _CACHE[key]
+    return constant(("preprocessing", settings, dtype), device, make)

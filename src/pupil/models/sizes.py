@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from pupil.errors import UsageError
+from pupil.networks.modes import evaluating
 
 ENOUGH = 128
 
@@ -59,13 +60,9 @@ def accepted_sizes(
 
 def _refusal(model: nn.Module, size: tuple[int, int]) -> str | None:
     """Why the network refuses an image of this size, in one line, or None if it takes it."""
-    training = {module: module.training for module in model.modules()}
     try:
-        with torch.no_grad():
-            model.eval()(torch.zeros(1, 3, *size))
+        with evaluating(model), torch.no_grad():
+            model(torch.zeros(1, 3, *size))
     except Exception as error:  # libraries refuse sizes with every kind of error
         return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
-    finally:
-        for module, flag in training.items():
-            module.training = flag
     return None

@@ -55,13 +55,13 @@ def from_transformers(spec: Spec, classes: int | None, pretrained: bool) -> nn.M
         config = _config(spec.name, options, text)
         model = _from_config(config, classes, text)
         return attach(model, _preprocessing(config, model, text))
-    config = _stored_config(source, options, text, may_fetch=weights is not None)
+    loads = weights is not None and pretrained
+    config = _stored_config(source, options, text, may_fetch=loads)
     if by_name and config.model_type != spec.name:
         raise UsageError(f"expected weights of {text}, got those of {config.model_type} in {source!r}: name others")
     names = tuple(config.id2label[index] for index in range(config.num_labels))
     # What transformers calls classes that nobody named; ours for those is "class 0".
     names = tuple(f"class {index}" if name == f"LABEL_{index}" else name for index, name in enumerate(names))
-    loads = weights is not None and pretrained
     model = _from_pretrained(source, config, classes, text) if loads else _from_config(config, classes, text)
     if classes is None:
         model.classes = names  # type: ignore[assignment]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pupil.errors import UsageError, listed
+from pupil.functional.constants import constant
 
 SHOWN = 5
 
@@ -76,22 +77,9 @@ def selected(logits: Tensor, theirs: tuple[str, ...], ours: tuple[str, ...]) -> 
     """
     if theirs == ours or logits.shape[1:2] != (len(theirs),):
         return logits
-    index = _index(theirs, ours, logits.device)
-    return logits if index is None else logits.index_select(1, index)
-
-
-# Made anew in every step, the index would be copied from the host each time, and a GPU would wait.
-_CACHE: dict[tuple[tuple[str, ...], tuple[str, ...], torch.device], Tensor | None] = {}
-
-
-def _index(theirs: tuple[str, ...], ours: tuple[str, ...], device: torch.device) -> Tensor | None:
-    key = theirs, ours, device
-    if key not in _CACHE:
-        channels = matching(theirs, ours)
-        # A tensor born under inference mode could never take part in a training step.
-        with torch.inference_mode(False):
-            _CACHE[key] = None if channels is None else torch.tensor(channels, device=device)
-    return _CACHE[key]
+    # An empty one says that the channels are right as they are.
+    index = constant(("classes", theirs, ours), logits.device, lambda: torch.tensor(matching(theirs, ours) or []))
+    return logits.index_select(1, index) if len(index) else logits
 
 
 def _numbered(names: Sequence[str]) -> bool:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pupil.errors import UsageError
+from pupil.functional.resizing import resized
 from pupil.lesson import Activations, Inputs, Lesson
 from pupil.tasks.class_matching import names_of, selected
 from pupil.tasks.segmentation_loss import SegmentationLoss
@@ -99,7 +100,7 @@ class SegmentationTask:
         if self.size is not None and tuple(original) != tuple(self.size):
             image = F.interpolate(image, size=self.size, mode="bilinear", antialias=True)
         logits = self.call(model, image).output if self.window is None else self._windows(model, image, self.window)
-        ids = _resized(logits, original).argmax(dim=1)
+        ids = resized(logits, original).argmax(dim=1)
         return ids.to(torch.uint8) if len(self.classes) < 256 else ids
 
     def metrics(self) -> SegmentationMetrics:
@@ -135,7 +136,7 @@ class SegmentationTask:
         for top in _starts(height, rows):
             for left in _starts(width, columns):
                 place = (..., slice(top, top + rows), slice(left, left + columns))
-                total[place] += _resized(self.call(model, image[place]).output, (rows, columns))
+                total[place] += resized(self.call(model, image[place]).output, (rows, columns))
                 count[place] += 1
         return total / count
 
@@ -158,13 +159,6 @@ def _logits(answer: Any) -> tuple[Tensor, Tensor | None]:
         f"expected a tensor, a dict with 'out' or 'logits', or a tuple of tensors, got {type(answer).__name__}: "
         "wrap the model so that it returns its logits"
     )
-
-
-def _resized(logits: Tensor, size: Sequence[int]) -> Tensor:
-    if tuple(logits.shape[-2:]) == tuple(size):
-        return logits
-    precise = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    return F.interpolate(precise, size=tuple(size), mode="bilinear", align_corners=False)
 
 
 def _starts(length: int, window: int) -> list[int]:

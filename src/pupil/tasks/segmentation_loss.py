@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pupil.errors import UsageError
+from pupil.functional.precision import precise
+from pupil.functional.resizing import resized
 
 
 class SegmentationLoss(nn.Module):
@@ -16,7 +18,8 @@ class SegmentationLoss(nn.Module):
 
     L = CE(logits) + dice * (1 - Dice(logits)) + auxiliary_weight * CE(auxiliary logits)
 
-    The cross-entropy is a mean over pixels whose label is not ignored; a batch without any counts as zero.
+    Logits are resized bilinearly with half-pixel centres (align_corners=False, where many released code bases say
+    True). The cross-entropy is a mean over pixels whose label is not ignored; a batch without any counts as zero.
 
     Args:
         classes: number of classes K.
@@ -25,7 +28,6 @@ class SegmentationLoss(nn.Module):
         class_weights: one weight a class, or None.
         dice: weight of the Dice term, mean over the classes present in the batch.
         auxiliary_weight: weight of the cross-entropy of an auxiliary head, where the model has one.
-        align_corners: how logits are resized; many released code bases say True, current ones False.
 
     Shape:
         logits (N, K, h, w), target (N, H, W) int64, auxiliary (N, K, h', w') or None; returns a scalar.
@@ -47,7 +49,6 @@ class SegmentationLoss(nn.Module):
         class_weights: Sequence[float] | None = None,
         dice: float = 0.0,
         auxiliary_weight: float = 0.4,
-        align_corners: bool = False,
     ) -> None:
         super().__init__()
         if not 0.0 <= label_smoothing < 1.0:
@@ -58,27 +59,21 @@ class SegmentationLoss(nn.Module):
         self.label_smoothing = label_smoothing
         self.dice = dice
         self.auxiliary_weight = auxiliary_weight
-        self.align_corners = align_corners
         weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
         self.register_buffer("class_weights", weights, persistent=False)
 
     def forward(self, logits: Tensor, target: Tensor, auxiliary: Tensor | None = None) -> Tensor:
-        logits = self._resized(logits, target)
+        logits = resized(precise(logits), target.shape[1:])
         loss = self._cross_entropy(logits, target)
         if self.dice:
             loss = loss + self.dice * self._dice(logits, target)
         if auxiliary is not None and self.auxiliary_weight:
-            loss = loss + self.auxiliary_weight * self._cross_entropy(self._resized(auxiliary, target), target)
+            auxiliary = resized(precise(auxiliary), target.shape[1:])
+            loss = loss + self.auxiliary_weight * self._cross_entropy(auxiliary, target)
         return loss
 
     def extra_repr(self) -> str:
         return f"ignore_index={self.ignore_index}, label_smoothing={self.label_smoothing}, dice={self.dice}"
-
-    def _resized(self, logits: Tensor, target: Tensor) -> Tensor:
-        precise = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        if precise.shape[2:] == target.shape[1:]:
-            return precise
-        return F.interpolate(precise, size=target.shape[1:], mode="bilinear", align_corners=self.align_corners)
 
     def _cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
         weights = None if self.class_weights is None else self.class_weights.to(logits.dtype)

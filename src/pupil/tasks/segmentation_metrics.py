@@ -12,7 +12,8 @@ class SegmentationMetrics:
     """mIoU, pixel accuracy, class accuracy and the IoU of each class, all in [0, 1].
 
     One confusion matrix over the whole data set (torchmetrics) gives them all. A class that is neither labelled
-    nor predicted anywhere counts for nothing and has no IoU; code bases that score it 0 report less.
+    nor predicted anywhere counts for nothing and has no IoU; code bases that score it 0 report less. Nor does the
+    ignored id, where it is one of the classes.
 
     Args:
         classes: names of the classes.
@@ -31,7 +32,7 @@ class SegmentationMetrics:
     def __init__(self, classes: Sequence[str], ignore_index: int = 255) -> None:
         from torchmetrics.classification import MulticlassConfusionMatrix
 
-        self.classes = classes
+        self.classes, self.ignore_index = classes, ignore_index
         self.matrix = MulticlassConfusionMatrix(len(classes), ignore_index=ignore_index, validate_args=False)
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
@@ -44,6 +45,9 @@ class SegmentationMetrics:
         counts = self.matrix.compute().cpu().double()
         hit, labelled, predicted = counts.diag(), counts.sum(dim=1), counts.sum(dim=0)
         iou = hit / (labelled + predicted - hit)
+        if 0 <= self.ignore_index < len(self.classes):
+            # A name for the ignored id is no class, though the network may predict it where another one is right.
+            iou[self.ignore_index] = torch.nan
         return {
             "miou": float(torch.nanmean(iou)),
             "pixel_accuracy": float(hit.sum() / labelled.sum()),

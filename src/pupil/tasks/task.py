@@ -38,8 +38,8 @@ class Task(Protocol):
         """Ask a model, student and teacher alike: preprocess, run, name what came out."""
         ...
 
-    def objective(self) -> tuple[nn.Module, Inputs]:
-        """The task loss and its inputs."""
+    def objective(self, **options: Any) -> tuple[nn.Module, Inputs]:
+        """The task loss and its inputs; a method's options, as `label_smoothing`, come before the task's own."""
         ...
 
     def predict(self, model: nn.Module, image: Tensor) -> Any:
