@@ -3,7 +3,7 @@
     python benchmarks/results/camvid.py --data DIR [--scale small|full] [--seeds "0 1 2"]
 
 Finished runs are kept, so that it can be stopped and started again. `small` is for two CPU cores, about an hour;
-`full` is the same comparison at 360 x 480 pixels for a GPU.
+`full` is the same comparison at 360 x 480 pixels for a GPU, with all labels.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pupil.recipes.comparison import SECONDS, compare, write_comparison
-from pupil.recipes.demo import parse_seeds
-from pupil.recipes.options import Segmentation, as_command
+from pupil.recipes.options import Segmentation, as_command, parse_seeds
 from pupil.recipes.segmentation import NAME, prepare, segmentation
-from pupil.report.table import Table
 
 ROOT = Path(__file__).parents[2]
 METHODS = ("none", "label-smoothing", "kd", "icsd", "aicsd", "pairwise", "cwd", "attention")
@@ -47,7 +45,7 @@ these numbers say what a method adds to the student alone under one schedule, an
 
 - Teacher `{teacher.student}`, {teacher.steps} steps on all training images.
 - Students `{student.student}`, {student.steps} steps of {student.batch_size} images at {student.size} pixels:
-  {epochs:.0f} epochs of {labels} labelled images, which each seed draws anew.
+  {epochs:.0f} epochs of {labels} labelled images{drawn}.
 - mIoU is counted at the labels' own 360 x 480 pixels, with the last weights: nothing is selected on these images.
 - Students of one seed share start, batches and views; a gain is the difference to `none` of the same seed.
 - `{seconds}` is `none` with as many seconds as `aicsd` took. Weights are the methods' default shares.
@@ -87,7 +85,7 @@ def main() -> None:
         processes=arguments.processes,
     )
     command = f'make results-camvid DATA=DIR SCALE={arguments.scale} SEEDS="{" ".join(map(str, seeds))}"'
-    write_comparison(
+    table = write_comparison(
         arguments.out,
         rows,
         material.val,
@@ -105,10 +103,11 @@ def main() -> None:
             student=student,
             epochs=student.steps * student.batch_size / len(material.train),
             labels=len(material.train),
+            drawn=", which each seed draws anew" if student.labels else "",
             seconds=SECONDS,
             teacher_command=as_command(NAME, replace(teacher, data="DIR", out="runs/teacher")),
             student_command=as_command(NAME, replace(student, data="DIR", method="aicsd", teacher="runs/teacher")),
-            table=Table([summary for summary, _ in rows]).to_markdown(),
+            table=table.to_markdown(),
             notes=f"\n## Notes\n{notes}" if notes else "",
         )
     )

@@ -17,6 +17,7 @@ from pupil.engine.options import Training, flag
 from pupil.errors import UsageError
 from pupil.recipes import PAPERS
 from pupil.recipes.options import Segmentation, parse_size
+from pupil.recipes.segmentation import NAME, segmentation
 
 if TYPE_CHECKING:
     from pupil.run import Run
@@ -53,7 +54,7 @@ def main() -> None:
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     if code == INTERRUPTED:  # which some versions of typer return, and others raise
-        print("pupil: interrupted; a training goes on from its last checkpoint with --resume", file=sys.stderr)
+        print("pupil: interrupted", file=sys.stderr)
     sys.exit(code)
 
 
@@ -100,7 +101,7 @@ def options_command(defaults: Training, run: Callable[[Any], None], text: str) -
     parameters = []
     for each in fields(defaults):
         kind = list[str] if each.name == "settings" else hints[each.name]
-        names = ["--set"] if each.name == "settings" else [] if kind is bool else [f"--{flag(each.name)}"]
+        names = [] if kind is bool else [f"--{flag(each.name)}"]
         default = None if each.name == "settings" else getattr(defaults, each.name)
         shown = Annotated[kind, typer.Option(*names, help=each.metadata["help"])]  # type: ignore[valid-type]
         parameters.append(
@@ -118,20 +119,13 @@ def _train(recipe: Callable[[Any], Run], options: Training) -> None:
     print_summary(recipe(options))
 
 
-def _segmentation(options: Segmentation) -> Run:
-    """Train a segmentation network on any data, with any method."""
-    from pupil.recipes.segmentation import segmentation
-
-    return segmentation(options)
-
-
 def _offer(name: str, recipe: Callable[[Any], Run], defaults: Training) -> None:
     # The mark keeps the lines of a paragraph as they are.
     text = inspect.cleandoc(recipe.__doc__ or "").partition("\n\nArgs:")[0].replace("\n\n", "\n\n\b\n")
     train_app.command(name)(options_command(defaults, partial(_train, recipe), text))
 
 
-_offer("segmentation", _segmentation, Segmentation())
+_offer(NAME, segmentation, Segmentation())
 for module in PAPERS:
     _offer(module.NAME, getattr(module, module.NAME.replace("-", "_")), module.PUBLISHED)
 
@@ -176,7 +170,7 @@ def evaluate(
     from pupil.recipes.trained import evaluate_run
     from pupil.report.console import print_scores
 
-    print_scores(evaluate_run(run, data, format=format, batch_size=batch_size, trust=trust))
+    print_scores(*evaluate_run(run, data, format=format, batch_size=batch_size, trust=trust))
 
 
 @app.command()

@@ -19,11 +19,12 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Self
 
 from pupil.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMAT = 1
 

@@ -57,6 +57,7 @@ ROWS = {
     "cwd, means": Row(lambda: CWDLoss(variant="channel_mean_mse")),
     "cwd, adapted": Row(lambda: CWDLoss(5, 7), MAP, WIDER),
     "hint": Row(lambda: HintLoss(5, 7), MAP, WIDER),
+    "hint, equal channels": Row(lambda: HintLoss(adapter=nn.Identity())),
     "hint, tokens": Row(lambda: HintLoss(5, 7, dims=3), (2, 9, 5), (2, 9, 7)),
     "hint, vectors": Row(lambda: HintLoss(5, 7, dims=2), (4, 5), (4, 7)),
     "icsd": Row(ICSDLoss),
@@ -65,6 +66,8 @@ ROWS = {
     "icsd, height": Row(lambda: ICSDLoss(variant="height")),
     "ifvd": Row(lambda: IFVDLoss(classes=3), MAP, WIDER, (LABELS,)),
     "kd": Row(lambda: KDLoss(temperature=4.0)),
+    "kd, mean over images": Row(lambda: KDLoss(reduction="batch")),
+    "kd, mean over elements": Row(lambda: KDLoss(reduction="element")),
     "kd, vectors": Row(KDLoss, (4, 5), (4, 5)),
     "pairwise": Row(PairwiseLoss),
     "pairwise, wider teacher": Row(lambda: PairwiseLoss(patch=1), MAP, WIDER),
@@ -112,6 +115,11 @@ def build(row):
     return row.build()
 
 
+def full(shown):
+    """The same numbers in float32."""
+    return tuple(each.float() for each in shown) if isinstance(shown, tuple) else shown.float()
+
+
 def leaves(shown):
     return list(shown) if isinstance(shown, tuple) else [shown]
 
@@ -155,11 +163,13 @@ def test_finite_for_extreme_logits_under_autocast(row, dtype, scale):
 
 
 @every_row_without_adapter
-def test_autocast_changes_no_digit(row):
-    loss, shown = build(row), show(row)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        mixed = loss(*shown)
-    torch.testing.assert_close(mixed, loss(*shown), rtol=1e-6, atol=0)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("autocast", [False, True])
+def test_half_types_and_autocast_change_no_digit(row, dtype, autocast):
+    loss, (student, teacher, *others) = build(row), show(row, dtype)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        value = loss(student, teacher, *others)
+    torch.testing.assert_close(value, loss(full(student), full(teacher), *others), rtol=1e-6, atol=0)
 
 
 @every_row

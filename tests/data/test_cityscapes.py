@@ -34,10 +34,18 @@ def test_both_kinds_of_masks_give_train_ids(tmp_path: Path, kind: str) -> None:
         assert mask[0].tolist() == [0, 255, 13, 18] * 2
 
 
+def test_train_ids_of_some_images_alone_are_left(tmp_path: Path) -> None:
+    write_cityscapes(tmp_path)
+    whole = Cityscapes(tmp_path, "train").masks
+    some = whole[0].with_name(whole[0].name.replace("labelIds", "labelTrainIds"))
+    save(some, stripes([0, 255, 13, 18], (6, 8)))
+    assert Cityscapes(tmp_path, "train").masks == whole
+
+
 def test_a_strange_id_is_refused_with_its_file(tmp_path: Path) -> None:
     write_cityscapes(tmp_path)
     save(tmp_path / "gtFine" / "val" / "lindau" / "lindau_000000_000019_gtFine_labelIds.png", stripes([7, 34], (6, 8)))
-    with pytest.raises(UsageError, match=r"expected values from 0, 1, 2, \.\.\. to 255 in .*lindau_000000.*, got 34"):
+    with pytest.raises(UsageError, match=r"expected values 0 to 33 and 255 in .*lindau_000000.*, got 34: is it"):
         Cityscapes(tmp_path, "val")[0]
 
 

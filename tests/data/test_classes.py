@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from data.miniature import save
-from pupil.data.classes import Classes, names_from_masks, read_classes
+from pupil.data.classes import Classes, check_ids, names_from_masks, read_classes
 from pupil.data.palette import distinct_colours
 from pupil.errors import UsageError
 
@@ -37,6 +40,15 @@ def test_a_last_name_for_the_ignored_id_is_no_class() -> None:
 def test_what_does_not_fit_is_refused(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Classes(**arguments)
+
+
+@pytest.mark.parametrize("kind", [np.array, torch.tensor])
+def test_ids_are_classes_or_ignored(kind: Any) -> None:
+    check_ids(kind([[0, 2, 9], [1, 1, 9]]), 3, 9, "a.png", "mend it")
+    check_ids(kind([[-1, 2]]), 3, -1, "a.png", "mend it")
+    with pytest.raises(UsageError) as caught:
+        check_ids(kind([[3, 9, 0], [-2, 3, 4]]), 3, 9, "a.png", "mend it")
+    assert str(caught.value) == ("expected label ids from 0 to 2 or the ignored 9 in a.png, got -2, 3, 4: mend it")
 
 
 def test_the_file_gives_the_arguments_it_holds(tmp_path: Path) -> None:

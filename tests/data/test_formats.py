@@ -11,7 +11,7 @@ from data.layouts import write_ade20k, write_augmented, write_camvid, write_city
 from data.miniature import write_split
 from data.test_painted import write as write_painted
 from pupil.data.formats import FORMATS, described, find_format, open_format
-from pupil.data.segmentation import data_format, recorded_format, segmentation_data, validation_data
+from pupil.data.segmentation import data_format, segmentation_data, validation_data
 from pupil.errors import UsageError
 
 
@@ -109,10 +109,3 @@ def test_a_name_that_is_none_and_a_place_that_has_none(tmp_path: Path) -> None:
             data_format(spec, "voc")
     with pytest.raises(UsageError, match=r"expected --classes with --format folder alone, got --format voc: leave it"):
         segmentation_data(str(write_voc(tmp_path)), classes=["a", "b"])
-
-
-def test_older_runs_had_folders_of_ids(tmp_path: Path) -> None:
-    assert recorded_format({"data": str(tmp_path)}) == "folder"
-    assert recorded_format({"data": str(tmp_path), "data_format": "voc"}) == "voc"
-    for spec in ("drawn", "python", "my:code"):
-        assert recorded_format({"data": spec, "data_format": None}) == "auto"

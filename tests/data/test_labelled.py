@@ -14,6 +14,7 @@ from data.miniature import save, write_split
 from pupil.data import labelled
 from pupil.data.classes import Classes
 from pupil.data.labelled import LabelledImages
+from pupil.data.masks import MaskReader
 from pupil.errors import UsageError
 
 THREE = Classes(("a", "b", "c"))
@@ -96,6 +97,13 @@ def test_ids_that_are_no_class_are_refused_with_file_ids_and_range(tmp_path: Pat
     assert LabelledImages(*files(split), Classes(tuple("abcd"), ignore_index=9))[0]
     with pytest.raises(UsageError, match=r"got 255: "):
         LabelledImages(*files(split), Classes(tuple("abcd"), ignore_index=9))[1]
+
+
+def test_ids_below_zero_are_refused_too(tmp_path: Path) -> None:
+    images, masks = files(write_split(tmp_path))
+    reader = MaskReader(lambda path: np.full((6, 8), -1), lambda path: None)
+    with pytest.raises(UsageError, match=r"from 0 to 2 or the ignored 255 in .*000\.png, got -1: pass"):
+        LabelledImages(images, masks, THREE, reader=reader)[0]
 
 
 @pytest.mark.parametrize("ignore_index", [-1, 300])

@@ -54,8 +54,12 @@ def test_decoded_masks_stay_small_and_ignored_ids_may_be_any_number(tmp_path: Pa
 
 def test_a_value_without_an_id_is_named_with_its_file(tmp_path: Path) -> None:
     path = save(tmp_path / "mask.png", [[0, 151, 9, 9]])
-    with pytest.raises(UsageError, match=r"expected values from 0, 1 to 1 in .*mask\.png, got 9, 151: its values mean"):
-        renumbered({0: 255, 1: 0}).read(path)
+    with pytest.raises(UsageError) as caught:
+        renumbered({0: 255, 1: 0, 2: 1, 7: 2, 11: 3, 10: 4}).read(path)
+    assert str(caught.value) == (
+        f"expected values 0 to 2 and 7 and 10 to 11 in {path}, got 9, 151: "
+        "is it the mask file of this layout? choose another one with --format"
+    )
 
 
 def test_a_colour_without_an_id_is_named_with_its_file(tmp_path: Path) -> None:

@@ -31,6 +31,15 @@ def test_colours_become_ids_and_void_is_ignored(tmp_path: Path) -> None:
     assert PaintedFolder.fits(tmp_path)
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_void_before_others_is_left_out_too(tmp_path: Path, place: int) -> None:
+    order = [2, 0, 1] if place == 0 else [0, 2, 1]
+    meaning = {key: [MEANING[key][index] for index in order] for key in ("classes", "colours")}
+    data = PaintedFolder(write(tmp_path, {**meaning, "ignore_index": place}), "train")
+    assert (data.classes, data.colours, data.ignore_index) == (("road", "car"), ((9, 0, 0), (0, 9, 0)), 2)
+    assert data[0][1][0].tolist() == [0, 1, 2, 0, 1, 2, 0, 1]
+
+
 def test_masks_of_ids_are_another_format(tmp_path: Path) -> None:
     write_split(tmp_path, "train")
     assert not PaintedFolder.fits(tmp_path)

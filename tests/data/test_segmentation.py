@@ -121,6 +121,24 @@ def test_masks_of_the_readers_own_are_checked_when_they_are_read() -> None:
             checked_data(Stripes(mask=3 if mask is None else mask))[1]
 
 
+def test_items_of_the_readers_own_have_its_names() -> None:
+    class Named(Stripes):
+        names = ("a.png", "b.png", "c.png")
+
+    def fail(image: Any, mask: Any) -> Any:
+        raise OSError("no table")
+
+    plain = checked_data(Stripes())
+    for data, name in [(plain, "item 1 of Stripes"), (checked_data(Named()), r"b\.png")]:
+        with pytest.raises(UsageError, match=f"^cannot use {name}: OSError: no table"):
+            Views(data, fail)[1, 0]
+    with pytest.raises(UsageError, match=r"in b\.png, got 2: name all"):
+        checked_data(Named(mask=np.full((6, 8), 2)))[1]
+    views = Views(plain, skip=True)
+    views.bad[2] = True
+    assert views.bad_names() == ["item 2 of Stripes"]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -37,7 +37,7 @@ def photos(tmp_path: Path) -> Path:
 def test_labelled_images_come_first_and_stay_as_they_are(labelled: SegmentationFolder, photos: Path) -> None:
     data = PartlyLabelled(labelled, unlabelled_images(str(photos), labelled))
     assert len(data) == 5
-    assert data.names == [*labelled.names, "0", "1", "2"]
+    assert [*data.names] == [*labelled.names, *(str(photos / f"{index}.png") for index in range(3))]
     assert (data.classes, data.colours, data.ignore_index) == (labelled.classes, labelled.colours, 9)
     for index in range(2):
         for one, other in zip(data[index], labelled[index], strict=True):
@@ -64,7 +64,7 @@ def test_the_rest_of_drawn_scenes(spec: str) -> None:
     rest = unlabelled_images(spec, scenes)
     assert len(rest) == 3
     assert torch.equal(rest[2], StreetScenes(4, size=(32, 48))[3][0])
-    assert PartlyLabelled(scenes, rest).names[:2] == ["item 0", "unlabelled item 0"]
+    assert [*PartlyLabelled(scenes, rest).names][:2] == ["item 0 of StreetScenes", "item 0 of Unlabelled"]
 
 
 def test_a_loader_with_workers_gets_both(labelled: SegmentationFolder, photos: Path) -> None:
@@ -74,6 +74,25 @@ def test_a_loader_with_workers_gets_both(labelled: SegmentationFolder, photos: P
     for _, mask, sample in DataLoader(views, batch_sampler=batches, num_workers=2):
         assert [(each == 9).all().item() for each in mask][3:] == [True]
         assert (sample[:, 0] >= 2).tolist() == [False, False, False, True]
+
+
+def test_frames_of_several_folders_may_have_one_name(labelled: SegmentationFolder, tmp_path: Path) -> None:
+    frames = [save(tmp_path / f"seq{index}" / "0001.png", picture((6, 8), index)) for index in range(2)]
+    data = PartlyLabelled(labelled, unlabelled_images(str(tmp_path / "seq*" / "*.png"), labelled))
+    assert [*data.names][2:] == [str(path) for path in frames]
+    assert torch.equal(data[3][0], read_image(frames[1]))
+
+
+def test_an_image_that_breaks_is_replaced_from_its_own_part(labelled: SegmentationFolder, photos: Path) -> None:
+    data = PartlyLabelled(labelled, unlabelled_images(str(photos), labelled))
+    views = Views(data, skip=True)
+    for path in (labelled.images[1], photos / "2.png"):
+        path.write_bytes(path.read_bytes()[:60])
+    assert [views[index, 7][2][0].item() for index in range(5)] == [0, 0, 2, 3, 2]
+    assert views.bad_names() == [labelled.names[1], str(photos / "2.png")]
+    labelled.images[0].write_bytes(b"")
+    with pytest.raises(UsageError, match="expected an item that can be read, got none among 2, first: cannot read"):
+        views[0, 7]
 
 
 def test_what_is_not_there_is_refused(labelled: SegmentationFolder, tmp_path: Path) -> None:

@@ -282,6 +282,22 @@ def test_what_cannot_be_read_is_replaced_by_the_next_as_the_same_view_and_counte
     assert views.bad_names() == ["item 2", "item 3", "item 9"]
 
 
+@pytest.mark.parametrize("index", [-1, 5])
+@pytest.mark.parametrize("skip", [False, True])
+def test_an_item_that_is_not_there_is_refused(index: int, skip: bool) -> None:
+    with pytest.raises(ItemError, match=f"expected an item from 0 to 4, got {index}: make batches of len"):
+        Views(pairs(), skip=skip)[index, 0]
+
+
+def test_replacements_are_those_that_the_data_set_allows() -> None:
+    class Halves(Holed):
+        def replacements(self, index: int) -> range:
+            return range(5) if index < 5 else range(5, 10)
+
+    views = Views(Halves(3, 4, 9), skip=True)
+    assert [views[index, 0][2][0].item() for index in (3, 4, 9, 8)] == [0, 0, 5, 8]
+
+
 def test_marks_reach_a_process_that_shares_nothing_else() -> None:
     views = Views(Holed(1, count=3), skip=True)
     loader = DataLoader(views, batch_sampler=in_order(3, 3), num_workers=1, multiprocessing_context="spawn")
@@ -317,7 +333,6 @@ def test_mistakes_are_not_skipped(tmp_path: Path) -> None:
     for views, message in [
         (Views(Holed(0, error=UsageError), skip=True), "hole 0"),
         (Views(Holed(), broken, skip=True), "cannot use item 0 of Holed: OSError: no table"),
-        (Views(Holed(0, error=MemoryError), skip=True), "MemoryError: hole 0"),
     ]:
         with pytest.raises(ItemError, match=message):
             views[0, 0]
@@ -333,3 +348,17 @@ def test_a_data_set_of_nothing_but_holes_ends_the_run_with_the_first(workers: in
     first = "cannot use item 1 of Holed: OSError: hole 1"
     assert str(caught.value) == f"expected an item that can be read, got none among 3, first: {first}"
     assert views.bad.all()
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError("none left"), RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")]
+)
+def test_what_is_no_fault_of_the_item_passes(error: Exception) -> None:
+    class Unlucky(Holed):
+        def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+            raise error
+
+    views = Views(Unlucky(), skip=True)
+    with pytest.raises(type(error), match="none left|pid 7"):
+        views[0, 0]
+    assert views.bad_names() == []

@@ -60,6 +60,14 @@ def test_sbd_as_released_adds_to_voc_and_never_holds_its_validation(tmp_path: Pa
     assert not set(train.names) & set(IDS["val"])
 
 
+def test_sbd_without_one_of_its_lists_is_not_taken_for_it(tmp_path: Path) -> None:
+    sbd = write_sbd(write_voc(tmp_path))
+    (sbd / "val.txt").unlink()
+    assert not AugmentedVOC.fits(tmp_path)
+    with pytest.raises(UsageError, match=r"nor benchmark_RELEASE/dataset with cls, train\.txt, val\.txt: add them, or"):
+        AugmentedVOC(tmp_path, "train")
+
+
 def test_the_real_form_of_a_matlab_file_is_read_and_a_broken_one_named(tmp_path: Path) -> None:
     folder = write_voc(tmp_path)
     sbd = write_sbd(folder)

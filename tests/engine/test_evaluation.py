@@ -48,15 +48,12 @@ SEVERAL_SIZES = [(8, 10), (8, 10), (6, 12), (9, 9), (8, 10)]
 def test_agrees_with_one_image_after_the_other(sizes: list[tuple[int, int]], batch_size: int) -> None:
     dataset = items(sizes)
     found = evaluate(network(), TASK, dataset, batch_size=batch_size)
-    assert found.pop("milliseconds_per_image") > 0.0
     assert found == pytest.approx(naive(network(), dataset))
 
 
 def test_workers_change_nothing() -> None:
     dataset = items(SEVERAL_SIZES)
     alone, shared = (evaluate(network(), TASK, dataset, batch_size=2, workers=workers) for workers in (0, 2))
-    alone.pop("milliseconds_per_image")
-    shared.pop("milliseconds_per_image")
     assert alone == shared
 
 
@@ -90,5 +87,4 @@ def test_workers_leave_interrupts_to_the_trainer() -> None:
 
     dataset = items(ONE_SIZE)
     found = evaluate(network(), TASK, Telling(dataset), batch_size=2, workers=1)
-    found.pop("milliseconds_per_image")
     assert found == pytest.approx(naive(network(), dataset))

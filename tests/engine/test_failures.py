@@ -13,8 +13,8 @@ from pupil.errors import UsageError
 CPU = torch.device("cpu")
 
 
-def line(error: BaseException) -> str:
-    with pytest.raises(UsageError) as caught, explained(CPU, lambda: 7):
+def line(error: BaseException, *, kept: bool = True) -> str:
+    with pytest.raises(UsageError) as caught, explained(CPU, lambda: 7, lambda: kept):
         raise error
     assert "\n" not in str(caught.value)
     assert caught.value.__cause__ is error
@@ -48,7 +48,10 @@ def test_a_worker_that_died_is_no_bug_of_ours(said: str) -> None:
 def test_a_worker_that_raised_has_not_died() -> None:
     # Images of two sizes cannot be stacked, which is nothing that fewer workers would mend.
     loader = DataLoader([torch.zeros(2), torch.zeros(3)], batch_size=2, num_workers=1)
-    with pytest.raises(RuntimeError, match="Caught RuntimeError in DataLoader worker"), explained(CPU, lambda: 7):
+    with (
+        pytest.raises(RuntimeError, match="Caught RuntimeError in DataLoader worker"),
+        explained(CPU, lambda: 7, lambda: True),
+    ):
         next(iter(loader))
 
 
@@ -75,7 +78,7 @@ def test_a_full_disk_met_by_the_writer_of_weights() -> None:
     ],
 )
 def test_anything_else_passes_as_it_is(error: BaseException) -> None:
-    with pytest.raises(type(error)) as caught, explained(CPU, lambda: 7):
+    with pytest.raises(type(error)) as caught, explained(CPU, lambda: 7, lambda: True):
         raise error
     assert caught.value is error
 
@@ -86,3 +89,17 @@ def test_on_a_gpu_the_peak_is_told() -> None:
     expected = r"in step 3, which took \d+\.\d GiB of \d+\.\d GiB: lower --batch-size"
     with pytest.raises(UsageError, match=expected), explained(torch.device("cuda"), lambda: 3):
         torch.empty(2**50, device="cuda")
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), RuntimeError("DataLoader worker (pid 7) is killed")])
+def test_a_run_without_a_kept_step_cannot_go_on(error: Exception) -> None:
+    assert "go on with --resume" in line(error)
+    said = line(error, kept=False)
+    assert "start again" in said
+    assert "--resume" not in said
+    assert "whole" not in said
+
+
+def test_less_memory_is_another_run() -> None:
+    assert line(MemoryError()).endswith("each begins a new run, with --overwrite")
+    assert "--overwrite" not in line(MemoryError(), kept=False)

@@ -1,18 +1,20 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from pupil.data.batches import Batches
+from pupil.data.batches import Batches, MixedBatches
 from pupil.data.transforms import training_transform
 from pupil.data.views import Views
-from pupil.engine.loading import TRIAL_BATCHES, Loading
+from pupil.engine.loading import TRIAL_BATCHES, Loading, Parts
 from pupil.engine.options import Training
 from pupil.engine.processes import make_accelerator
+from pupil.errors import UsageError
 
 GENERATOR = torch.Generator().manual_seed(0)
 DATA = [(torch.rand(3, 8, 8, generator=GENERATOR), torch.full((8, 8), index)) for index in range(7)]
@@ -47,11 +49,25 @@ def test_it_begins_anywhere_with_what_the_whole_run_sees_there(settings: dict[st
     assert same(flat(loading(**settings).steps(first=first)), flat(whole[first:]))
 
 
-def test_the_parts_of_a_step_are_its_images_in_order() -> None:
+def test_the_parts_of_a_step_deal_its_images_out() -> None:
     whole, halves = (list(loading(accumulate=parts).steps(first=0)) for parts in (1, 2))
     assert [len(parts) for parts in halves] == [2] * 12
     for (batch,), parts in zip(whole, halves, strict=True):
-        assert same([torch.cat(pair) for pair in zip(*parts, strict=True)], list(batch))
+        for place, part in enumerate(parts):
+            assert same(list(part), [each[place::2] for each in batch])
+
+
+def test_each_part_has_its_share_of_both_kinds_of_images() -> None:
+    settings = Training(steps=3, batch_size=16, accumulate=4, device="cpu")
+    mixed = partial(MixedBatches, second=4, share=0.25)
+    ours = Loading(Views(DATA), settings, make_accelerator(settings), mixed)
+    for parts in ours.steps(first=0):
+        assert [[int(index) >= 3 for index, _ in part[2]] for part in parts] == [[False, False, False, True]] * 4
+
+
+def test_a_batch_that_parts_cannot_share_is_refused() -> None:
+    with pytest.raises(UsageError, match="that 2 parts can share equally, got 3 images in each process"):
+        list(Parts([[(0, 0), (1, 0), (2, 0)]], 2))
 
 
 @pytest.mark.parametrize("first", [0, 9])
@@ -73,7 +89,7 @@ def test_other_batches_are_asked_for_with_the_runs_numbers() -> None:
     settings = Training(steps=12, batch_size=4, accumulate=2, seed=5, device="cpu")
     ours = Loading(Views(DATA), settings, make_accelerator(settings), batches)
     next(ours.steps(first=3))
-    assert asked == [((7, 2), {"steps": 24, "seed": 5, "first": 6, "rank": 0, "world": 1})]
+    assert asked == [((7, 4), {"steps": 12, "seed": 5, "first": 3, "rank": 0, "world": 1})]
 
 
 class Handlers:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import pickle
+
 import pytest
 import torch
 from torch import Tensor
 
-from pupil.engine.monitor import Monitor
+from pupil.engine.monitor import Monitor, NonFiniteError
 from pupil.errors import UsageError
 
 
@@ -62,3 +64,9 @@ def test_sums_stay_on_the_terms_device_and_out_of_the_graph() -> None:
     # bfloat16 would have stopped counting at 256.
     assert monitor.read() == {"task": 1.0}
     assert not monitor._sum.requires_grad
+
+
+def test_the_error_reaches_another_process_whole() -> None:
+    error = NonFiniteError("term 'kd'", 7, ", first in student.0")
+    copy = pickle.loads(pickle.dumps(error))
+    assert (str(copy), copy.where, copy.step) == (str(error), "term 'kd'", 7)

@@ -132,46 +132,6 @@ def test_every_method_starts_from_the_same_student_and_sees_the_same_batches(tmp
     assert equal(*taken)
 
 
-class PowerCut(Exception):
-    """The run stops here."""
-
-
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-@pytest.mark.parametrize("at", [2, 3])
-def test_a_run_that_was_cut_off_goes_on_to_the_same_bits(tmp_path: Path, optimizer: str, at: int) -> None:
-    settings: dict[str, Any] = {"optimizer": optimizer, "steps": 6, "evaluations": 3}
-    unbroken = trainer(tmp_path / "unbroken", **settings).fit()
-
-    ours = trainer(tmp_path / "cut", **settings)
-    learn = ours._learn
-
-    def failing(parts: list[Batch]) -> float:
-        if ours.step == at:
-            raise PowerCut
-        return learn(parts)
-
-    ours._learn = failing
-    with pytest.raises(PowerCut):
-        ours.fit()
-    # Whatever happens to the generators in between is forgotten, and so are other first weights.
-    torch.rand(7)
-    resumed = trainer(tmp_path / "cut", student=network(3), **settings, resume=True).fit()
-
-    assert equal(weights(tmp_path / "cut"), weights(tmp_path / "unbroken"))
-    assert equal(weights(tmp_path / "cut", "best"), weights(tmp_path / "unbroken", "best"))
-    states = [load_checkpoint(tmp_path / name) for name in ("cut", "unbroken")]
-    rows = [Run(tmp_path / name).metrics for name in ("cut", "unbroken")]
-    for timed in (*states, *rows[0], *rows[1]):
-        timed.pop("seconds")
-        for scored in (timed.get("scores"), timed.get("metrics")):
-            if scored:
-                scored.pop("milliseconds_per_image")
-    assert equal(*states)
-    assert rows[0] == rows[1]
-    assert resumed.metrics["miou"] == unbroken.metrics["miou"]
-    assert resumed.images == unbroken.images
-
-
 def test_a_finished_run_may_be_resumed_and_stays_as_it_is(tmp_path: Path) -> None:
     outcome = trainer(tmp_path / "run").fit()
     before, rows = weights(tmp_path / "run"), Run(tmp_path / "run").metrics
@@ -191,8 +151,8 @@ def test_the_first_term_that_is_not_finite_is_named_with_its_step(tmp_path: Path
     assert not (tmp_path / "run" / "student.safetensors").exists()
 
 
-@pytest.mark.parametrize("clip", [None, 0.5])
-def test_a_step_reads_nothing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip: float | None) -> None:
+@pytest.mark.parametrize("clip", [0.0, 0.5])
+def test_a_step_reads_nothing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip: float) -> None:
     # AdamW counts its steps in tensors on the CPU, which it may read without waiting for a device; SGD has none.
     ours = trainer(tmp_path / "run", lambda student: taught(student, 0.5), optimizer="sgd", clip=clip)
     ours._balance(ProgressLines("training", 1))
@@ -511,7 +471,6 @@ def test_a_tracker_writes_into_the_run_and_changes_no_line(tmp_path: Path) -> No
     rows = [Run(tmp_path / name).metrics for name in ("plain", "tracked")]
     for row in (*rows[0], *rows[1]):
         row.pop("seconds")
-        row.get("metrics", {}).pop("milliseconds_per_image", None)
     assert rows[0] == rows[1]
     assert equal(weights(tmp_path / "plain"), weights(tmp_path / "tracked"))
 
@@ -540,7 +499,7 @@ def test_images_that_cannot_be_read_are_counted_and_named(tmp_path: Path, capsys
     counted = [line.endswith("  images replaced: 1") for line in lines if " task " in line]
     assert counted == [step >= met for step in range(4)]
     assert lines[-1] == "training  replaced, since they cannot be read: image-4.png"
-    with pytest.raises(UsageError, match="cannot use item 4 of Broken: OSError: truncated"):
+    with pytest.raises(UsageError, match=r"cannot use image-4\.png: OSError: truncated"):
         trainer(tmp_path / "strict", alone, data=Broken(DATA)).fit()
 
 

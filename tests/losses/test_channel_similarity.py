@@ -6,14 +6,9 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
+from losses.naive import pair
 from pupil.errors import UsageError
 from pupil.losses import channel_similarity_loss
-
-
-def pair(*shape, dtype=torch.float64):
-    torch.manual_seed(0)
-    student, teacher = torch.randn(2, *shape, dtype=torch.float64)
-    return student.to(dtype).requires_grad_(), teacher.to(dtype)
 
 
 def naive_rows(image):
@@ -50,13 +45,6 @@ def test_the_scale_of_a_network_does_not_matter():
     torch.testing.assert_close(scaled, channel_similarity_loss(student, teacher))
 
 
-def test_autocast_leaves_the_product_in_float32():
-    student, teacher = pair(2, 5, 6, 6, dtype=torch.float32)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        mixed = channel_similarity_loss(student, teacher)
-    torch.testing.assert_close(mixed, channel_similarity_loss(student, teacher), rtol=0, atol=0)
-
-
 def test_a_silent_network_costs_a_finite_amount():
     _, teacher = pair(2, 3, 4, 4)
     student = torch.zeros_like(teacher).requires_grad_()
@@ -64,13 +52,6 @@ def test_a_silent_network_costs_a_finite_amount():
     loss.backward()
     assert loss.item() == pytest.approx(1.0)
     assert not student.grad.any()
-
-
-def test_the_teacher_gets_no_gradient():
-    student, teacher = pair(2, 3, 4, 4)
-    teacher.requires_grad_()
-    channel_similarity_loss(student, teacher).backward()
-    assert teacher.grad is None
 
 
 def test_refuses_what_it_cannot_compare():

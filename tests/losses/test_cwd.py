@@ -6,18 +6,12 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from losses.naive import kl, softmax
+from losses.naive import kl, pair, softmax
 from pupil.errors import UsageError
 from pupil.losses import CWDLoss, cwd_loss, kd_loss
 from pupil.losses.cwd import Variant
 
 VARIANTS = get_args(Variant)
-
-
-def pair(*shape, dtype=torch.float64, scale=2.0):
-    torch.manual_seed(0)
-    student, teacher = scale * torch.randn(2, *shape, dtype=torch.float64)
-    return student.to(dtype).requires_grad_(), teacher.to(dtype)
 
 
 def naive_channel(ours, theirs, variant, temperature):
@@ -63,14 +57,6 @@ def test_the_spatial_variant_is_ordinary_distillation():
     torch.testing.assert_close(ours, kd_loss(student, teacher, valid, temperature=2.0))
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_a_batch_without_a_valid_position_is_zero(variant):
-    student, teacher = pair(2, 3, 4, 4)
-    loss = cwd_loss(student, teacher, torch.zeros(2, 4, 4, dtype=torch.bool), variant=variant)
-    assert loss.item() == 0
-    assert not torch.autograd.grad(loss, student)[0].any()
-
-
 def test_squares_have_no_temperature():
     student, teacher = pair(2, 3, 4, 4)
     for variant in ("channel_mse", "channel_mean_mse"):
@@ -88,29 +74,12 @@ def test_a_mask_survives_any_temperature_in_float32(temperature):
     assert student.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_computes_in_float32(variant, dtype):
-    student, teacher = pair(2, 5, 6, 6, dtype=dtype)
-    loss = cwd_loss(student, teacher, variant=variant)
-    loss.backward()
-    assert (loss.dtype, student.grad.dtype) == (torch.float32, dtype)
-    torch.testing.assert_close(loss, cwd_loss(student.float(), teacher.float(), variant=variant))
-
-
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_gradient(variant, masked):
     student, teacher = pair(2, 3, 2, 3)
     valid = (torch.arange(12).reshape(2, 2, 3) % 4 != 0) if masked else None
     assert gradcheck(lambda maps: cwd_loss(maps, teacher, valid, variant=variant, temperature=2.0), student)
-
-
-def test_the_teacher_gets_no_gradient():
-    student, teacher = pair(2, 3, 4, 4)
-    teacher.requires_grad_()
-    cwd_loss(student, teacher).backward()
-    assert teacher.grad is None
 
 
 def test_an_adapter_brings_the_student_to_the_teachers_channels():

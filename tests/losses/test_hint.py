@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from pupil.errors import UsageError
 from pupil.losses import HintLoss, hint_loss
-from pupil.networks import adapter
+from pupil.networks import ChannelAdapter, TokensToGrid
 
 
 def features(student_shape=(2, 3, 4, 5), teacher_shape=(2, 6, 4, 5)):
@@ -33,7 +34,12 @@ def test_gradient():
         pytest.param(HintLoss(3, 6), (2, 3, 4, 5), (2, 6, 4, 5), id="maps"),
         pytest.param(HintLoss(3, 6, dims=3), (2, 7, 3), (2, 7, 6), id="tokens"),
         pytest.param(HintLoss(3, 6, dims=2), (2, 3), (2, 6), id="vectors"),
-        pytest.param(HintLoss(adapter=adapter((2, 20, 3), (2, 6, 4, 5))), (2, 20, 3), (2, 6, 4, 5), id="token to map"),
+        pytest.param(
+            HintLoss(adapter=nn.Sequential(TokensToGrid(4, 5), ChannelAdapter(3, 6))),
+            (2, 20, 3),
+            (2, 6, 4, 5),
+            id="an adapter of one's own",
+        ),
     ],
 )
 def test_adapter_learns_with_the_student(loss, student_shape, teacher_shape):
@@ -52,15 +58,6 @@ def test_state_holds_the_adapter_and_nothing_else():
     other.load_state_dict(loss.state_dict())
     assert torch.equal(loss(*features()), other(*features()))
     assert "reduction='element'" in repr(loss)
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_squares_of_half_types_do_not_overflow(dtype):
-    student = torch.full((1, 2, 2, 2), 3e4, dtype=dtype, requires_grad=True)
-    loss = hint_loss(student, torch.zeros_like(student))
-    loss.backward()
-    assert loss.item() == pytest.approx(9e8, rel=1e-2)
-    assert student.grad.isfinite().all()
 
 
 def test_mistakes_are_refused():

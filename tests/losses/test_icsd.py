@@ -7,18 +7,12 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from losses.naive import kl, softmax
+from losses.naive import kl, pair, softmax
 from pupil.errors import UsageError
 from pupil.losses import ICSDLoss, icsd_loss, inter_class_similarity
 from pupil.losses.icsd import Variant
 
 VARIANTS = get_args(Variant)
-
-
-def pair(*shape, dtype=torch.float64, scale=2.0):
-    torch.manual_seed(0)
-    student, teacher = scale * torch.randn(2, *shape, dtype=torch.float64)
-    return student.to(dtype).requires_grad_(), teacher.to(dtype)
 
 
 def class_maps(image, valid, variant, temperature):
@@ -93,14 +87,6 @@ def test_a_mask_equals_dropping_the_positions(variant):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_batch_without_a_valid_position_is_zero(variant):
-    student, teacher = pair(2, 3, 4, 4)
-    loss = icsd_loss(student, teacher, torch.zeros(2, 4, 4, dtype=torch.bool), variant=variant)
-    assert loss.item() == 0
-    assert not torch.autograd.grad(loss, student)[0].any()
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
 def test_networks_that_agree_cost_nothing(variant):
     student, teacher = pair(2, 5, 4, 4)
     assert icsd_loss(teacher.clone().requires_grad_(), teacher, variant=variant).item() == 0
@@ -127,30 +113,12 @@ def test_nearly_constant_maps_keep_their_digits_in_float32():
     torch.testing.assert_close(icsd_loss(student.float(), teacher.float()).double(), reference, rtol=2e-2, atol=0)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_computes_in_float32(variant, dtype):
-    student, teacher = pair(2, 5, 6, 6, dtype=dtype)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        loss = icsd_loss(student, teacher, variant=variant)
-    loss.backward()
-    assert (loss.dtype, student.grad.dtype) == (torch.float32, dtype)
-    torch.testing.assert_close(loss, icsd_loss(student.float(), teacher.float(), variant=variant))
-
-
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_gradient(variant, masked):
     student, teacher = pair(2, 3, 3, 4)
     valid = (torch.arange(24).reshape(2, 3, 4) % 5 != 0) if masked else None
     assert gradcheck(lambda logits: icsd_loss(logits, teacher, valid, variant=variant, temperature=2.0), student)
-
-
-def test_the_teacher_gets_no_gradient():
-    student, teacher = pair(2, 3, 4, 4)
-    teacher.requires_grad_()
-    icsd_loss(student, teacher).backward()
-    assert teacher.grad is None
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 8), (2, 3, 2, 3, 4)])

@@ -4,17 +4,11 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from losses.naive import kl, softmax
+from losses.naive import kl, pair, softmax
 from pupil.errors import UsageError
 from pupil.losses import KDLoss, kd_loss
 
 SHAPES = [(3, 5), (2, 4, 6), (2, 3, 4, 5), (2, 3, 2, 3, 2)]
-
-
-def pair(*shape, dtype=torch.float64, scale=2.0):
-    torch.manual_seed(0)
-    student, teacher = scale * torch.randn(2, *shape, dtype=torch.float64)
-    return student.to(dtype).requires_grad_(), teacher.to(dtype)
 
 
 def mask(*shape):
@@ -61,14 +55,6 @@ def test_a_mask_equals_dropping_the_positions(shape):
     torch.testing.assert_close(*(torch.autograd.grad(loss, student)[0] for loss in (masked, kept)))
 
 
-def test_a_batch_without_a_valid_position_is_zero():
-    student, teacher = pair(2, 3, 4, 4)
-    for reduction in ("position", "batch", "element"):
-        loss = kd_loss(student, teacher, torch.zeros(2, 4, 4, dtype=torch.bool), reduction=reduction)
-        assert loss.item() == 0
-        assert not torch.autograd.grad(loss, student)[0].any()
-
-
 def test_equal_logits_cost_nothing():
     student, _ = pair(2, 3, 4, 4)
     loss = kd_loss(student, student, temperature=2.0)
@@ -85,27 +71,11 @@ def test_temperature_squared_keeps_the_gradient_at_one_scale():
     assert norms[0] == pytest.approx(norms[1], rel=0.05)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_computes_in_float32(dtype):
-    student, teacher = pair(2, 5, 4, 4, dtype=dtype)
-    loss = kd_loss(student, teacher, temperature=2.0)
-    loss.backward()
-    assert (loss.dtype, student.grad.dtype) == (torch.float32, dtype)
-    torch.testing.assert_close(loss, kd_loss(student.float(), teacher.float(), temperature=2.0))
-
-
 @pytest.mark.parametrize("masked", [False, True])
 def test_gradient(masked):
     student, teacher = pair(2, 3, 2, 3)
     valid = mask(2, 3, 2, 3) if masked else None
     assert gradcheck(lambda logits: kd_loss(logits, teacher, valid, temperature=2.0), student)
-
-
-def test_the_teacher_gets_no_gradient():
-    student, teacher = pair(2, 3)
-    teacher.requires_grad_()
-    kd_loss(student, teacher).backward()
-    assert teacher.grad is None
 
 
 def test_compiles_in_one_graph():

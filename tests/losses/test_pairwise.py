@@ -153,18 +153,6 @@ def test_zero_vectors_have_no_direction_and_no_gradient(affinity, norm_gradient)
     assert student.grad[:, :, 1, 1].all()
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_types_are_computed_in_float32(dtype):
-    student, teacher = (each.detach().to(dtype) for each in features(shape=(2, 3, 16, 16)))
-    student = (1000 * student).requires_grad_()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        loss = pairwise_loss(student, teacher, patch=1)
-    loss.backward()
-    assert torch.equal(loss, pairwise_loss(student.float(), teacher.float(), patch=1))
-    assert student.grad.dtype == dtype
-    assert student.grad.isfinite().all()
-
-
 @pytest.mark.parametrize("size", [(1, 1), (1, 3), (2, 1)])
 @pytest.mark.parametrize("patch", [0.1, 1, 2, 7])
 def test_tiny_maps(size, patch):
@@ -203,13 +191,6 @@ def test_rows_in_chunks_give_the_same_value_and_gradient_in_less_memory(affinity
     torch.testing.assert_close(chunked, whole)
     torch.testing.assert_close(chunked_gradient, whole_gradient)
     assert (whole_size, chunked_size) == (2 * 100 * 100, 2000)
-
-
-def test_teacher_gets_no_gradient():
-    student, teacher = features()
-    teacher.requires_grad_()
-    pairwise_loss(student, teacher).backward()
-    assert teacher.grad is None
 
 
 def test_module_delegates_with_its_settings():

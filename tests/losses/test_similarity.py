@@ -41,23 +41,11 @@ def test_a_silent_image_has_a_finite_gradient():
     student, teacher = features()
     with torch.no_grad():
         student[1] = 0
-    loss = similarity_loss(student, teacher.requires_grad_())
+    loss = similarity_loss(student, teacher)
     loss.backward()
     assert loss.isfinite()
     assert student.grad.isfinite().all()
     assert student.grad[0].any()
-    assert teacher.grad is None
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_types_are_computed_in_float32(dtype):
-    student, teacher = (each.detach().to(dtype) for each in features())
-    student = (10000 * student).requires_grad_()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        loss = similarity_loss(student, teacher)
-    loss.backward()
-    assert torch.equal(loss, similarity_loss(student.float(), teacher.float()))
-    assert student.grad.isfinite().all()
 
 
 def test_one_image_has_nothing_to_compare():

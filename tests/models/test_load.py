@@ -70,7 +70,7 @@ def test_count_parameters_counts_frozen_ones_and_no_buffers() -> None:
 @pytest.mark.parametrize(
     "spec",
     [
-        "torchvision:lraspp_mobilenet_v3_large",
+        "torchvision:lraspp_mobilenet_v3_large?weights=False",
         "torchvision:deeplabv3_mobilenet_v3_large?aux_loss=true&weights=none",
         "torchvision:fcn_resnet50",
     ],
@@ -100,6 +100,18 @@ def test_own_code_is_called_with_its_word_for_classes(own_nets: str) -> None:
     assert load_model(f"{own_nets}:caffe", 6).preprocessing == Preprocessing(scale=255, order="BGR")
 
 
+@pytest.mark.parametrize("module", ["mytimm", "transformer", "package_of_nets.timmy", "a.timm"])
+def test_own_code_may_be_called_like_a_library(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / f"{module.replace('.', '/')}.py"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(OWN_NETS)
+    monkeypatch.chdir(tmp_path)
+    # Where a command is installed, the current directory is not on the path.
+    monkeypatch.setattr(sys, "path", [each for each in sys.path if each])
+    monkeypatch.setattr(sys, "modules", {**sys.modules})
+    assert load_model(f"{module}:build", 6)[1].weight.shape[0] == 6
+
+
 def test_own_code_that_is_no_model_is_refused(own_nets: str) -> None:
     with pytest.raises(UsageError, match=r":fixed to take classes or num_classes, got \(\): add the argument"):
         load_model(f"{own_nets}:fixed", 2)
@@ -125,6 +137,7 @@ def test_own_code_that_is_no_model_is_refused(own_nets: str) -> None:
         ),
         ("torchvison:fcn_resnet50", "unknown model family 'torchvison': did you mean torchvision"),
         ("no_such_module_of_mine:build", "no_such_module_of_mine"),
+        ("absent.timm:build", "cannot import 'absent.timm': there is no module 'absent'"),
         ("runs/absent", "expected a model as pupil:NAME, .* or a run folder, got 'runs/absent'"),
     ],
 )

@@ -32,10 +32,9 @@ def test_options_are_smps_own() -> None:
     assert len(load_model("smp:unet", 5, seed=0).encoder.layer1) == 3
 
 
-def test_preprocessing_is_that_of_the_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert load_model("smp:fpn/resnet18", 5, seed=0).preprocessing == Preprocessing(
-        IMAGENET.mean, IMAGENET.std, divisor=load_model("smp:fpn/resnet18", 5, seed=0).preprocessing.divisor
-    )
+def test_preprocessing_is_that_of_the_encoder() -> None:
+    fpn = load_model("smp:fpn/resnet18", 5, seed=0)
+    assert fpn.preprocessing == Preprocessing(IMAGENET.mean, IMAGENET.std, divisor=32)
     vit = load_model("smp:dpt/tu-vit_tiny_patch16_224", 5, seed=0)
     assert vit.preprocessing == Preprocessing((0.5,) * 3, (0.5,) * 3, size=(224, 224))
 
@@ -78,6 +77,14 @@ def test_weights_that_cannot_be_fetched_are_one_line(monkeypatch: pytest.MonkeyP
         (
             "smp:unet/resnet18?weights=coco",
             "unknown weights of smp's encoder resnet18 'coco': expected one of imagenet",
+        ),
+        (
+            "smp:unet/resnet18?weights=DEFAULT",
+            "unknown weights of smp's encoder resnet18 'DEFAULT': expected one of imagenet",
+        ),
+        (
+            "smp:unet/tu-resnet10t?weights=c3_in1k",
+            r"got \?weights=c3_in1k: write timm's tag into the encoder, for example tu-resnet10t\.c3_in1k$",
         ),
         (
             "smp:fpn/resnet18?encoder_dept=3",

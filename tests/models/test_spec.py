@@ -59,7 +59,7 @@ def test_values_with_commas_are_lists_where_the_option_is_no_single_value() -> N
 
 @pytest.mark.parametrize(
     ("text", "weights"),
-    [("imagenet", "imagenet"), ("DEFAULT", "imagenet"), ("true", "imagenet"), ("none", None), ("False", None),
+    [("imagenet", "imagenet"), ("DEFAULT", "DEFAULT"), ("True", "imagenet"), ("none", None), ("False", None),
      ("ssl", "ssl"), ("nvidia/mit-b0", "nvidia/mit-b0")],
 )  # fmt: skip
 def test_weights_have_one_word_everywhere(text: str, weights: str | None) -> None:

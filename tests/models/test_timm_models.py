@@ -114,6 +114,10 @@ def test_weights_that_cannot_be_fetched_are_one_line(monkeypatch: pytest.MonkeyP
     [
         ("timm:resnet19", "unknown model of timm 'resnet19': did you mean resnet18, "),
         ("timm:resnet10t?weights=in22k", "unknown weights of timm:resnet10t 'in22k': did you mean c3_in1k"),
+        (
+            "timm:resnet10t?weights=DEFAULT",
+            "unknown weights of timm:resnet10t 'DEFAULT': expected one of imagenet, c3_in",
+        ),
         ("timm:resnet10t?foo=3", "timm:resnet10t refused its options: .*'foo'"),
         ("timm:resnet10t?features_only=false", "expected no option 'features_only' of timm:resnet10t"),
         ("timm:resnet10t?decoder=0", "expected a decoder of at least one channel, got 0"),

@@ -23,7 +23,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     seen: list[dict[str, Any]] = []
 
     def build(
-        *, weights: str | None = None, num_classes: int = 21, aux_loss: bool | None = None, weights_backbone: str = ""
+        *, weights: Any = None, num_classes: int = 21, aux_loss: bool | None = None, weights_backbone: Any = ""
     ) -> nn.Module:
         seen.append({"weights": weights, "backbone": weights_backbone, "classes": num_classes, "aux": aux_loss})
         return nn.Conv2d(3, num_classes, 1)
@@ -38,7 +38,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         ("", 7, None, None, None),
         ("?weights=imagenet", 7, None, "DEFAULT", None),
         ("?weights_backbone=DEFAULT&aux_loss=true", 7, None, "DEFAULT", True),
+        ("?weights=imagenet&weights_backbone=IMAGENET1K_V1", 7, None, "IMAGENET1K_V1", None),
+        ("?weights=False&weights_backbone=false", 7, None, None, None),
         ("?weights=DEFAULT", 21, "DEFAULT", None, None),
+        ("?weights=default", 21, "DEFAULT", None, None),
         ("?weights=COCO_WITH_VOC_LABELS_V1", None, "COCO_WITH_VOC_LABELS_V1", None, None),
     ],
 )

@@ -127,11 +127,35 @@ def test_the_hub_is_asked_for_weights_alone(monkeypatch: pytest.MonkeyPatch) -> 
         raise OSError("cannot reach\n the hub")
 
     monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", unreachable)
-    with pytest.raises(UsageError, match=r"'some/net' from this machine \(\?weights=true would fetch it\): cannot rea"):
-        load_model("transformers:some/net", 5)
     with pytest.raises(UsageError, match=r"^cannot get the config of 'some/net': cannot reach the hub$"):
         load_model("transformers:some/net?weights=imagenet", 5)
-    assert asked == [True, False]
+    assert asked == [False]
+    here = "^cannot get the config of 'some/net' here: `hf download some/net config.json` fetches it: cannot reach the "
+    with pytest.raises(UsageError, match=here):
+        load_model("transformers:some/net", 5)
+    for text in ("transformers:some/net?weights=true", "transformers:segformer?weights=some/net"):
+        with pytest.raises(UsageError, match=here):
+            from_transformers(parse(text), 5, False)
+    assert asked == [False, True, True, True]
+
+
+def test_a_run_is_rebuilt_from_what_the_hub_has_left_on_the_machine(
+    stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def kept(read: Any) -> Any:
+        def from_pretrained(source: str, local_files_only: bool) -> Any:
+            asked.append(local_files_only)
+            return read(stored)
+
+        return from_pretrained
+
+    for kind in (transformers.AutoConfig, transformers.AutoImageProcessor):
+        monkeypatch.setattr(kind, "from_pretrained", kept(kind.from_pretrained))
+    model = from_transformers(parse("transformers:some/net?weights=true"), 3, False)
+    assert model.preprocessing == Preprocessing((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    assert asked == [True, True]
 
 
 @pytest.mark.parametrize(
@@ -148,6 +172,10 @@ def test_the_hub_is_asked_for_weights_alone(monkeypatch: pytest.MonkeyPatch) -> 
             "unknown option of transformers:upernet .* 'depht': did you mean dep",
         ),
         ("transformers:segformer?weights=imagenet", "expected the weights of transformers:segformer by a hub id or a "),
+        (
+            "transformers:some/net?weights=ssl",
+            r"expected \?weights=true for transformers:some/net, got \?weights=ssl: it has weights of its own",
+        ),
     ],
 )
 def test_mistakes_get_one_line(spec: str, message: str) -> None:

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from pupil.errors import UsageError
-from pupil.networks.adapters import TokensToGrid
-from pupil.networks.grids import ChannelsFirst, map_of, token_grid
+from pupil.networks import ChannelsFirst, TokensToGrid, map_of, token_grid
 
 
 @pytest.mark.parametrize(
@@ -19,7 +18,9 @@ from pupil.networks.grids import ChannelsFirst, map_of, token_grid
         (261, (224, 224), (16, 16)),  # DINOv2: a class token and four registers
         (24, (64, 96), (4, 6)),
         (25, (64, 96), (4, 6)),
-        (25 * 41, (97, 161), (25, 41)),  # strides round up
+        (25 * 41, (97, 161), (25, 41)),  # rounded up: a convolution with padding
+        (11 * 15, (45, 61), (11, 15)),  # rounded down: one without
+        (3 * 8 + 5, (96, 256), (3, 8)),  # registers, not the 3 x 9 positions and two more of another stride
         (1, (64, 64), (1, 1)),
         (77, (64, 96), None),
     ],
@@ -51,6 +52,8 @@ def test_everything_else_is_left_alone(shape: tuple[int, ...]) -> None:
     assert map_of(shape, (64, 96)) is None
 
 
-def test_refuses_other_ranks() -> None:
+def test_refuses_other_shapes() -> None:
     with pytest.raises(UsageError, match=r"expected a map \(N, H, W, C\), got \(2, 3, 4\)"):
         ChannelsFirst()(torch.zeros(2, 3, 4))
+    with pytest.raises(UsageError, match=r"expected tokens \(N, 0 \+ 4 x 4, C\), got \(2, 17, 8\)"):
+        TokensToGrid(4, 4)(torch.zeros(2, 17, 8))

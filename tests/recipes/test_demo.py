@@ -8,19 +8,7 @@ from pathlib import Path
 import pytest
 
 from command import pupil
-from pupil.errors import UsageError
-from pupil.recipes.demo import METHODS, STUDENT, TEACHER, parse_seeds
-
-
-@pytest.mark.parametrize("text", ["0 1 2", "0,1,2", " 0, 1  2 "])
-def test_seeds(text: str) -> None:
-    assert parse_seeds(text) == [0, 1, 2]
-
-
-@pytest.mark.parametrize("text", ["", "one", "1 1", "-1", "1.5"])
-def test_malformed_seeds(text: str) -> None:
-    with pytest.raises(UsageError, match='for example --seeds "0 1 2"'):
-        parse_seeds(text)
+from pupil.recipes.demo import METHODS, STUDENT, TEACHER
 
 
 def test_student_and_teacher_are_asked_the_same_question() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pupil.errors import UsageError
-from pupil.recipes.options import Segmentation, parse_list, parse_numbers, parse_range, parse_size
+from pupil.recipes.options import Segmentation, parse_list, parse_numbers, parse_range, parse_seeds, parse_size
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,14 @@ def test_every_option_has_its_line_of_help_and_none_can_be_changed() -> None:
         assert each.default is not dataclasses.MISSING
     with pytest.raises(dataclasses.FrozenInstanceError):
         Segmentation().steps = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("text", ["0 1 2", "0,1,2", " 0, 1  2 "])
+def test_seeds(text: str) -> None:
+    assert parse_seeds(text) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("text", ["", "one", "1 1", "-1", "1.5"])
+def test_malformed_seeds(text: str) -> None:
+    with pytest.raises(UsageError, match='for example --seeds "0 1 2"'):
+        parse_seeds(text)

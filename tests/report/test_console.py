@@ -31,7 +31,7 @@ def test_columns_take_text_for_what_it_is(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_scores_are_points_and_times_are_not(capsys: pytest.CaptureFixture[str]) -> None:
-    print_scores({"miou": 0.456, "pixel_accuracy": 0.9, "iou/lane mark": 0.0, "milliseconds_per_image": 1.234})
+    print_scores({"miou": 0.456, "pixel_accuracy": 0.9, "iou/lane mark": 0.0}, 1.234)
     assert capsys.readouterr().out.splitlines() == [
         "score              %",
         "mIoU            45.6",

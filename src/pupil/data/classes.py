@@ -22,7 +22,8 @@ _KEYS = ("classes", "colours", "ignore_index")
 class Classes:
     """The meaning of the ids in a mask: id `i` is `names[i]`, drawn in `colours[i]`; the ignored id is no class.
 
-    A last name that stands for the ignored id ("void") is left out. Colours that are not given are chosen apart.
+    A last name that stands for the ignored id ("void") is left out; an earlier one keeps its place, and so do
+    those behind it. Colours that are not given are chosen apart.
 
     Args:
         names: one for each class, in the order of the ids.
@@ -53,6 +54,27 @@ class Classes:
             raise UsageError("expected at least one class beside the ignored one, got none")
         object.__setattr__(self, "names", names[:kept])
         object.__setattr__(self, "colours", colours[:kept])
+
+
+def check_ids(ids: Any, count: int, ignore_index: int, where: object, remedy: str) -> None:
+    """That every id in a mask is a class or the ignored one.
+
+    Args:
+        ids: array or tensor, of any shape.
+        count: the number of classes.
+        ignore_index: the id of pixels without a label.
+        where: the mask, for the error.
+        remedy: what to do about it.
+
+    Raises:
+        UsageError: an id below 0 or from the number of classes on.
+    """
+    wrong = ((ids < 0) | (ids >= count)) & (ids != ignore_index)
+    if wrong.any():
+        raise UsageError(
+            f"expected label ids from 0 to {count - 1} or the ignored {ignore_index} in {where}, "
+            f"got {listed(sorted({*ids[wrong].tolist()}), 5)}: {remedy}"
+        )
 
 
 def read_classes(path: Path) -> dict[str, Any]:

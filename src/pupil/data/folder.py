@@ -23,8 +23,9 @@ class SegmentationFolder(LabelledImages):
 
     A mask is a grey or palette PNG whose values are class ids. What they mean stands in `ROOT/classes.json`
     (`{"classes": ["road", ...], "colours": [[128, 64, 128], ...], "ignore_index": 255}`, every part optional) or in
-    the arguments, which win; without names, the ids in the masks of `train` decide. That every image has a mask of
-    its size is checked here, once, from the files' headers.
+    the arguments, which win; without names, the ids in the masks of `train` decide. A last name that stands for the
+    ignored id is left out of the classes; an earlier one keeps its place, but has no score. That every image has a mask
+    of its size is checked here, once, from the files' headers.
 
     Args:
         root: the folder of the data.
@@ -118,7 +119,16 @@ class ImageFiles(Dataset[tuple[str, Tensor]]):
 
 
 def open_images(source: str | Path | Iterable[str | Path]) -> ImageFiles:
-    """The images at a path: a file, a folder (or its `images` folder), a pattern like `shots/*.png`; or at several.
+    """The images at a path, or at several, by names that differ.
+
+    Raises:
+        UsageError: nothing is there, no image among it, or two images of the same name.
+    """
+    return ImageFiles(image_paths(source))
+
+
+def image_paths(source: str | Path | Iterable[str | Path]) -> list[Path]:
+    """The files of a path: a file, a folder (or its `images` folder), a pattern like `shots/*.png`; or of several.
 
     Raises:
         UsageError: nothing is there, or no image among it.
@@ -127,7 +137,7 @@ def open_images(source: str | Path | Iterable[str | Path]) -> ImageFiles:
     paths = [path for each in sources for path in _images_at(Path(each))]
     if not paths:
         raise UsageError("expected at least one image, got none")
-    return ImageFiles(dict.fromkeys(paths))
+    return list(dict.fromkeys(paths))
 
 
 def _images_at(path: Path) -> list[Path]:

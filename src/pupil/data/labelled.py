@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pupil.data.classes import Classes
+from pupil.data.classes import Classes, check_ids
 from pupil.data.images import image_size, read_image
 from pupil.data.masks import PLAIN, Ids, MaskReader
-from pupil.errors import UsageError, listed
+from pupil.errors import UsageError
 
 CACHE_BYTES = 1 << 30
 
@@ -84,13 +84,8 @@ class LabelledImages(Dataset[tuple[Any, Any]]):
         path, mask = self.images[index], self.masks[index]
         image, ids = read_image(path), self._reader.read(mask)
         _check_size(path, mask, image.shape[1:], ids.shape)
-        wrong = (ids >= len(self.classes)) & (ids != self.ignore_index)
-        if wrong.any():
-            raise UsageError(
-                f"expected label ids from 0 to {len(self.classes) - 1} or the ignored {self.ignore_index} in {mask}, "
-                f"got {listed(np.unique(ids[wrong]), 5)}: pass --ignore-index if such an id means unlabelled, or name "
-                "all the classes"
-            )
+        remedy = "pass --ignore-index if such an id means unlabelled, or name all the classes"
+        check_ids(ids, len(self.classes), self.ignore_index, mask, remedy)
         size = image.nbytes + ids.nbytes
         if size <= self._room:
             self._room -= size

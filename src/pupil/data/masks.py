@@ -72,8 +72,8 @@ def _renumbered(path: Path, *, table: tuple[Ids, Ids]) -> Ids:
     ids, strange = _looked_up(read_mask(path), table)
     if strange:
         raise UsageError(
-            f"expected values from {listed(table[0].tolist())} to {table[0][-1]} in {path}, got {listed(strange, 5)}: "
-            "its values mean something else in this format"
+            f"expected values {_runs(table[0])} in {path}, got {listed(strange, 5)}: "
+            "is it the mask file of this layout? choose another one with --format"
         )
     return ids
 
@@ -88,6 +88,17 @@ def _painted(path: Path, *, table: tuple[Ids, Ids]) -> Ids:
             "colour a class, and save masks without smoothing or lossy compression"
         )
     return ids
+
+
+def _runs(values: Ids) -> str:
+    """Values in ascending order, those that follow one another as one.
+
+    Example:
+        >>> _runs(np.array([0, 1, 2, 3, 255]))
+        '0 to 3 and 255'
+    """
+    runs = np.split(values, np.flatnonzero(np.diff(values) > 1) + 1)
+    return " and ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
 
 
 def _looked_up(values: Ids, table: tuple[Ids, Ids]) -> tuple[Ids, list[int]]:

@@ -17,8 +17,8 @@ class PaintedFolder(LabelledImages):
     """`ROOT/SPLIT/images/NAME.jpg` and `ROOT/SPLIT/masks/NAME.png`, and what each colour means in `ROOT/classes.json`.
 
     `{"classes": ["road", "car", "void"], "colours": [[128, 64, 128], [0, 0, 142], [0, 0, 0]], "ignore_index": 2}`: the
-    classes in order, the colour of each, and which of them is ignored, if any. Palette PNGs count as the colours that
-    they show.
+    classes in order, the colour of each, and which of them is ignored, if any: it is left out, and those behind it move
+    up. Palette PNGs count as the colours that they show.
 
     Args:
         root: the folder of the data.
@@ -45,14 +45,20 @@ class PaintedFolder(LabelledImages):
                 f'mean, got {", ".join(meaning) or "none"}: for example {{"classes": ["road", "car"], "colours": '
                 "[[128, 64, 128], [0, 0, 142]]}"
             )
-        colours = meaning["colours"]
+        names, colours = [*meaning["names"]], [*meaning["colours"]]
+        ignored: int = meaning.get("ignore_index", 255)
         if len(set(colours)) < len(colours):
             raise UsageError(f"expected a colour of its own for each class in {root / 'classes.json'}, got one twice")
+        if 0 <= ignored < len(names):
+            # Ids are ours to choose: as the last one, `Classes` leaves it out.
+            for values in (names, colours):
+                values.append(values.pop(ignored))
+            ignored = len(names) - 1
         images, masks = paired(folder / "images", folder / "masks")
         super().__init__(
             images,
             masks,
-            Classes(**meaning),
+            Classes(tuple(names), tuple(colours), ignored),
             reader=painted({colour: index for index, colour in enumerate(colours)}),
             labels=labels,
             seed=seed,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from pupil.data.classes import read_classes
+from pupil.data.classes import check_ids, read_classes
 from pupil.data.folder import SegmentationFolder
 from pupil.data.formats import AUTO, find_format, open_format
 from pupil.data.labelled import LabelledImages
+from pupil.data.names import Names
 from pupil.data.palette import distinct_colours
 from pupil.data.street import StreetScenes
 from pupil.data.views import as_image, as_target
@@ -122,12 +123,6 @@ def data_format(spec: str, format: str = AUTO) -> str | None:
 drawn_scenes = lru_cache(maxsize=4)(StreetScenes)
 
 
-def recorded_format(record: Mapping[str, Any]) -> str:
-    """The layout of the data of a run, from its record; a run older than layouts had a folder of ids."""
-    spec = record["data"]
-    return AUTO if spec in (DRAWN, PYTHON) or is_code(spec) else record.get("data_format") or "folder"
-
-
 def validation_data(
     spec: str,
     *,
@@ -196,12 +191,16 @@ class CheckedData:
         dataset: map-style, of (image, mask), with `classes`. Its `colours` are distinct ones, and its `ignore_index`
             is 255, where it does not say.
 
+    Attributes:
+        names: of the items, for messages.
+
     Raises:
         UsageError: on access to an item whose mask has another size than its image, or ids that are no class.
     """
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
+        self.names = Names(dataset)
         self.classes: Sequence[str] = dataset.classes
         colours: Sequence[Sequence[int]] | None = getattr(dataset, "colours", None)
         self.colours = distinct_colours(len(self.classes)) if colours is None else colours
@@ -214,16 +213,12 @@ class CheckedData:
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         image, mask = self.dataset[index]
         image, mask = as_image(image), as_target(mask)
-        where = f"item {index} of {type(self.dataset).__name__}"
+        where = self.names[index]
         if getattr(mask, "shape", None) != image.shape[1:]:
             got = tuple(getattr(mask, "shape", ())) or type(mask).__name__
             raise UsageError(f"expected a mask of class ids {tuple(image.shape[1:])} in {where}, got {got}")
-        wrong = ((mask < 0) | (mask >= len(self.classes))) & (mask != self.ignore_index)
-        if wrong.any():
-            raise UsageError(
-                f"expected label ids from 0 to {len(self.classes) - 1} or the ignored {self.ignore_index} in {where}, "
-                f"got {listed(mask[wrong].unique().tolist(), 5)}: name all the classes, or set .ignore_index"
-            )
+        remedy = "name all the classes, or set .ignore_index"
+        check_ids(mask, len(self.classes), self.ignore_index, where, remedy)
         return image, mask
 
 

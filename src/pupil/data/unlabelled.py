@@ -9,9 +9,10 @@ from typing import Any, Protocol
 import torch
 from torch.utils.data import Dataset
 
-from pupil.data.folder import open_images
+from pupil.data.folder import image_paths
 from pupil.data.images import read_image
 from pupil.data.labelled import LabelledImages
+from pupil.data.names import Names
 from pupil.data.segmentation import DRAWN, SegmentationData
 from pupil.data.street import StreetScenes
 from pupil.data.views import as_image
@@ -51,12 +52,7 @@ class PartlyLabelled(Dataset[tuple[Any, Any]]):
     def __init__(self, labelled: SegmentationData, unlabelled: Images) -> None:
         self.labelled, self.unlabelled = labelled, unlabelled
         self.classes, self.colours, self.ignore_index = labelled.classes, labelled.colours, labelled.ignore_index
-        parts = {"item": labelled, "unlabelled item": unlabelled}
-        self.names = [
-            name
-            for kind, part in parts.items()
-            for name in getattr(part, "names", None) or [f"{kind} {index}" for index in range(len(part))]
-        ]
+        self.names = Names(labelled, unlabelled)
 
     def __len__(self) -> int:
         return len(self.labelled) + len(self.unlabelled)
@@ -70,9 +66,14 @@ class PartlyLabelled(Dataset[tuple[Any, Any]]):
         image = as_image(self.unlabelled[index - len(self.labelled)])
         return image, tv_tensors.Mask(torch.full(image.shape[1:], self.ignore_index))
 
+    def replacements(self, index: int) -> range:
+        """The items of the same part: one of the other would change what a batch consists of."""
+        first = len(self.labelled)
+        return range(first) if index < first else range(first, len(self))
+
 
 class ImageList:
-    """Image files, read when asked for.
+    """Image files, read when asked for; those of several folders may have one name.
 
     Args:
         paths: the files.
@@ -80,7 +81,7 @@ class ImageList:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = paths
-        self.names = [path.stem for path in paths]
+        self.names = [str(path) for path in paths]
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -89,7 +90,7 @@ class ImageList:
         return read_image(self.paths[index])
 
 
-class Pictures:
+class Unlabelled:
     """The images of a data set, without its labels.
 
     Args:
@@ -123,10 +124,10 @@ def unlabelled_images(spec: str, labelled: SegmentationData) -> Images:
         UsageError: where there are no such images.
     """
     if spec not in (REST, DRAWN):
-        return ImageList(open_images(spec).paths)
+        return ImageList(image_paths(spec))
     images: Images | None = None
     if isinstance(labelled, StreetScenes):
-        images = Pictures(labelled.left_out)
+        images = Unlabelled(labelled.left_out)
     elif isinstance(labelled, LabelledImages) and spec == REST:
         images = ImageList(labelled.left_out)
     if images is None:

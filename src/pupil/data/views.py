@@ -14,8 +14,11 @@ from torch.utils.data import Dataset, default_collate
 
 from pupil.data.batches import Item
 from pupil.data.images import Unreadable, rgb_array
+from pupil.data.names import Names, own_names
 from pupil.data.transforms import Transform
 from pupil.errors import UsageError
+
+WORKER_DIED = "DataLoader worker (pid"  # how such a message of torch's begins
 
 
 class Source(Sized, Protocol):
@@ -35,7 +38,8 @@ class Views(Dataset[tuple[Any, Any, Tensor]]):
             array (H, W, 3); the target a mask of class ids in any of these forms, or anything else, left as it is.
         transform: a joint transform `(image, target) -> (image, target)` on torchvision's `tv_tensors`.
         skip: whether an item that cannot be read is replaced by the next one that can, as the same view, and marked in
-            `bad`. Labels that are no class, and a transform that fails, are mistakes that end a run all the same.
+            `bad`; by one of `dataset.replacements(index)`, a range, where there is this method. Labels that are no
+            class, and a transform that fails, are mistakes that end a run all the same.
 
     Attributes:
         bad: which items could not be read so far, also in the workers of a loader; None without `skip`.
@@ -46,7 +50,7 @@ class Views(Dataset[tuple[Any, Any, Tensor]]):
         - sample: (2,), int64: index and view, those of the item that is given.
 
     Raises:
-        ItemError: an item that cannot be read or transformed, named; with `skip`, if none can be read.
+        ItemError: an item that is not there or cannot be read or transformed, named; with `skip`, if none can be read.
 
     Example:
         >>> from pupil.data.transforms import training_transform
@@ -76,20 +80,27 @@ class Views(Dataset[tuple[Any, Any, Tensor]]):
                 f"expected an item (index, view), got {item!r}: load with batch_sampler=Batches(...) or in_order(...)"
             )
         index, view = item
+        if not 0 <= index < len(self):
+            raise ItemError(
+                f"expected an item from 0 to {len(self) - 1}, got {index}: make batches of len(views) items"
+            )
         if self.bad is None:
             return self._view(index, view)
+        replacements = getattr(self.dataset, "replacements", None)
+        places = range(len(self)) if replacements is None else replacements(index)
         broken: list[UnreadableItem] = []
-        for place in (*range(index, len(self)), *range(index)):
+        for step in range(len(places)):
+            place = places[(index - places.start + step) % len(places)]
             try:
                 return self._view(place, view)
             except UnreadableItem as error:
                 self.bad[place] = True
                 broken.append(error)
-        raise ItemError(f"expected an item that can be read, got none among {len(self)}, first: {broken[0]}")
+        raise ItemError(f"expected an item that can be read, got none among {len(places)}, first: {broken[0]}")
 
     def bad_names(self) -> list[str]:
         """The items that could not be read so far: the names that the data set gives them, or their numbers."""
-        names = getattr(self.dataset, "names", None)
+        names = own_names(self.dataset)
         found = [] if self.bad is None else self.bad.nonzero().flatten().tolist()
         return [f"item {index}" if names is None else str(names[index]) for index in found]
 
@@ -106,14 +117,17 @@ class Views(Dataset[tuple[Any, Any, Tensor]]):
                     image, target = self.transform(image, target)
                 image = functional.to_dtype(image, torch.float32, scale=True)
         except Exception as error:
+            # Torch tells of a worker's death from a signal handler, so from wherever this process happens to be.
+            if isinstance(error, MemoryError) or str(error).startswith(WORKER_DIED):
+                raise
             # What the reader's own data set raises is taken for a broken item, unless it says what is wrong.
-            broken = not read and not isinstance(error, MemoryError)
+            broken = not read
             if isinstance(error, UsageError):
                 line, broken = str(error), broken and isinstance(error, Unreadable)
             else:
                 reason = str(error).strip().splitlines()[:1]
                 said = ": ".join([type(error).__name__, *reason])
-                line = f"cannot use item {index} of {type(self.dataset).__name__}: {said}"
+                line = f"cannot use {Names(self.dataset)[index]}: {said}"
             raise (UnreadableItem if broken else ItemError)(line) from error
         return _plain(image), _plain(target), torch.tensor([index, view])
 

@@ -13,7 +13,7 @@ from pupil.data.images import mask_size, read_mask
 from pupil.data.labelled import LabelledImages
 from pupil.data.masks import Ids, MaskReader
 from pupil.data.palette import Colour
-from pupil.errors import UsageError
+from pupil.errors import UsageError, listed
 
 NAMES = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -22,6 +22,7 @@ NAMES = (
 PLACES = (".", "VOC2012", "VOCdevkit/VOC2012")  # where it may lie in the folder that is named
 SBD = ("benchmark_RELEASE/dataset", "dataset", "sbd", "SBD")
 SBD_LISTS = ("train.txt", "val.txt")
+SBD_PARTS = ("cls", *SBD_LISTS)
 LISTS = ("train_aug.txt", "trainaug.txt")
 
 
@@ -125,7 +126,8 @@ class AugmentedVOC(VOC):
         else:
             raise UsageError(
                 f"expected SBD's labels with {folder}, got neither SegmentationClassAug with "
-                "ImageSets/Segmentation/train_aug.txt nor benchmark_RELEASE/dataset: add them, or pass --format voc"
+                f"ImageSets/Segmentation/train_aug.txt nor benchmark_RELEASE/dataset with {listed(SBD_PARTS)}: "
+                "add them, or pass --format voc"
             )
         return sorted(pair for pair in pairs if pair[0].stem not in held)
 
@@ -149,8 +151,7 @@ def _list(folder: Path) -> str | None:
 
 def _sbd(folder: Path, root: Path) -> Path | None:
     places = [above / place for above in (root, folder, folder.parent, folder.parent.parent) for place in SBD]
-    parts = ("cls", *SBD_LISTS)
-    return next((place for place in places if all((place / part).exists() for part in parts)), None)
+    return next((place for place in places if all((place / part).exists() for part in SBD_PARTS)), None)
 
 
 def _listed(folder: Path, name: str, masks: str = "SegmentationClass") -> list[tuple[Path, Path]]:

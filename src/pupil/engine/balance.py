@@ -17,6 +17,8 @@ from pupil.lesson import Activations, Lesson
 from pupil.schedules import Share
 
 TASK = "task"
+# What float16 would round to zero counts too; both gradients carry it, so it leaves their ratio.
+SCALE = 2.0**10
 
 
 def unmeasured(distiller: Distiller, progress: float) -> dict[str, Share]:
@@ -103,7 +105,7 @@ def _gradients(value: Tensor, tensors: Mapping[str, Tensor]) -> dict[str, Tensor
     if not (tensors and value.requires_grad):
         return {}
     # Several terms are measured on one lesson, so the student's graph is kept.
-    found = torch.autograd.grad(value, list(tensors.values()), retain_graph=True, allow_unused=True)
+    found = torch.autograd.grad(SCALE * value, list(tensors.values()), retain_graph=True, allow_unused=True)
     return {name: gradient for name, gradient in zip(tensors, found, strict=True) if gradient is not None}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,7 +28,7 @@ def evaluate(
     rank: int = 0,
     world: int = 1,
 ) -> dict[str, float]:
-    """The task's metrics of a network on every item of a data set, and its speed.
+    """The task's metrics of a network on every item of a data set.
 
     The network runs in evaluation mode and gets its training flags back. Images may differ in size.
 
@@ -44,10 +43,9 @@ def evaluate(
         world: how many processes share the work; the metrics gather what each has counted.
 
     Returns:
-        The metrics by name, and "milliseconds_per_image" (prediction alone, loading excluded).
+        The metrics by name.
     """
     scores = task.metrics()
-    seconds, count = 0.0, 0
     loader = DataLoader(
         Views(dataset),
         batch_sampler=in_order(len(dataset), batch_size, rank=rank, world=world),
@@ -60,13 +58,8 @@ def evaluate(
     with evaluating(model):
         for batch, labels, _ in loader:
             for images, targets in _alike(batch, labels):
-                start = time.perf_counter()
-                prediction = task.predict(model, images.to(device))
-                _wait_for(device)
-                seconds += time.perf_counter() - start
-                count += len(images)
-                scores.update(prediction, targets.to(device))
-    return {**scores.compute(), "milliseconds_per_image": 1e3 * seconds / max(count, 1)}
+                scores.update(task.predict(model, images.to(device)), targets.to(device))
+    return dict(scores.compute())
 
 
 def _alike(images: Any, targets: Any) -> Iterator[tuple[Tensor, Tensor]]:
@@ -75,8 +68,3 @@ def _alike(images: Any, targets: Any) -> Iterator[tuple[Tensor, Tensor]]:
         yield images, targets
     else:
         yield from ((image[None], target[None]) for image, target in zip(images, targets, strict=True))
-
-
-def _wait_for(device: torch.device | str) -> None:
-    if torch.device(device).type == "cuda":
-        torch.cuda.synchronize(device)

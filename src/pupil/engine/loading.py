@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from pupil.data.batches import Batches, Item
 from pupil.data.views import Views
 from pupil.engine.interrupts import leave_interrupts_to_the_trainer
 from pupil.engine.options import Training
+from pupil.engine.processes import share_marks
 from pupil.engine.stepper import Batch
+from pupil.errors import UsageError
 
 TRIAL_BATCHES = 8
 
@@ -39,6 +42,17 @@ class Loading:
         self.accelerator = accelerator
         self.batches = batches
 
+    def bad(self) -> Tensor | None:
+        """Which images could not be read so far, in any process; every process asks."""
+        if self.views.bad is not None:
+            share_marks(self.views.bad, self.accelerator)
+        return self.views.bad
+
+    def bad_names(self) -> list[str]:
+        """The same by name."""
+        self.bad()
+        return self.views.bad_names()
+
     def steps(self, first: int) -> Iterator[list[Batch]]:
         """The parts of each step, beginning with any one of them."""
         stream = self._stream(first, self.options.workers)
@@ -50,18 +64,19 @@ class Loading:
         return islice(self._stream(first, workers=0), TRIAL_BATCHES)
 
     def _stream(self, first: int, workers: int) -> Iterator[Batch]:
-        parts, device = self.options.accumulate, self.accelerator.device
+        device = self.accelerator.device
+        whole = self.batches(
+            len(self.views),
+            self.options.batch_size,
+            steps=self.options.steps,
+            seed=self.options.seed,
+            first=first,
+            rank=self.accelerator.process_index,
+            world=self.accelerator.num_processes,
+        )
         loader = DataLoader(
             self.views,
-            batch_sampler=self.batches(
-                len(self.views),
-                self.options.batch_size // parts,
-                steps=self.options.steps * parts,
-                seed=self.options.seed,
-                first=first * parts,
-                rank=self.accelerator.process_index,
-                world=self.accelerator.num_processes,
-            ),
+            batch_sampler=Parts(whole, self.options.accumulate),
             num_workers=workers,
             pin_memory=device.type == "cuda",
             worker_init_fn=leave_interrupts_to_the_trainer,
@@ -70,6 +85,34 @@ class Loading:
         )
         for image, target, sample in loader:
             yield _moved(image, device), _moved(target, device), sample
+
+
+class Parts(Sampler[list[Item]]):
+    """The batches of a sampler, each dealt out among so many parts, so that a batch of two kinds stays one in each.
+
+    Args:
+        batches: what a sampler gives.
+        count: parts of a batch.
+
+    Raises:
+        UsageError: on iteration: a batch that cannot be dealt out equally.
+
+    Example:
+        >>> list(Parts([["labelled", "labelled", "unlabelled", "unlabelled"]], 2))
+        [['labelled', 'unlabelled'], ['labelled', 'unlabelled']]
+    """
+
+    def __init__(self, batches: Iterable[list[Item]], count: int) -> None:
+        self.batches, self.count = batches, count
+
+    def __iter__(self) -> Iterator[list[Item]]:
+        for items in self.batches:
+            if len(items) % self.count:
+                raise UsageError(
+                    f"expected a batch that {self.count} parts can share equally, got {len(items)} images in each "
+                    "process: change --batch-size or --accumulate"
+                )
+            yield from (items[part :: self.count] for part in range(self.count))
 
 
 def _moved(value: Any, device: torch.device) -> Any:

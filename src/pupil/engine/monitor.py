@@ -26,8 +26,11 @@ class NonFiniteError(UsageError):
             f"expected finite losses, got NaN or infinity in {where} at step {step}{found}: "
             "lower --learning-rate, set --clip, or lower the term's weight"
         )
-        self.where = where
-        self.step = step
+        self.where, self.step, self.found = where, step, found
+
+    def __reduce__(self) -> tuple[type[NonFiniteError], tuple[str, int, str]]:
+        # Exceptions are unpickled from their message alone, and a comparison's trainings are other processes.
+        return type(self), (self.where, self.step, self.found)
 
 
 class Monitor:
@@ -96,8 +99,14 @@ class Monitor:
         return dict(zip(self._names, means.tolist(), strict=True))
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps, so that a run that goes on logs what the unbroken one would have."""
-        return {"names": self._names, "count": self._count, "sum": self._sum.clone() if self._names else None}
+        """What a checkpoint keeps, so that a run that goes on logs what the unbroken one would have.
+
+        Where several processes train, all of them ask, and all go on from their mean.
+        """
+        sums = self._sum.clone() if self._names else None
+        if sums is not None and self.accelerator:
+            sums = self.accelerator.reduce(sums, "mean")
+        return {"names": self._names, "count": self._count, "sum": sums}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state_dict` gave; what is saved was finite."""

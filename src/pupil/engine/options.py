@@ -44,7 +44,7 @@ class Training:
     schedule: Literal["poly", "cosine", "step", "constant"] = option("cosine", "learning rate over progress")
     milestones: str = option("0.6,0.8", "progress at which the learning rate falls to a tenth (step)")
     warmup: float = option(0.03, "share of the run over which the learning rate rises")
-    clip: float | None = option(5.0, "largest gradient norm; 0 turns clipping off")
+    clip: float = option(5.0, "largest gradient norm; 0 turns clipping off")
     freeze_batch_norm: bool = option(False, "keep the student's batch normalisation as it came")
     sync_batch_norm: bool = option(False, "batch statistics over all processes")
     ema: float = option(0.0, "decay of the averaged student that is validated and saved, e.g. 0.999; 0 turns it off")
@@ -89,7 +89,7 @@ class Training:
                 )
         if not 0.0 <= self.weight_decay < inf:
             raise UsageError(f"expected a finite weight_decay >= 0, got {self.weight_decay}: change --weight-decay")
-        if self.clip and not self.clip > 0.0:
+        if not self.clip >= 0.0:
             raise UsageError(f"expected clip >= 0, got {self.clip}: 0 turns clipping off")
         for name in ("momentum", "warmup", "ema"):
             if not 0.0 <= getattr(self, name) < 1.0:
@@ -129,5 +129,5 @@ class Training:
 
 
 def flag(name: str) -> str:
-    """The command's spelling of an option: batch_size is --batch-size."""
-    return name.replace("_", "-")
+    """The command's spelling of an option: batch_size is --batch-size, and settings come one by one as --set."""
+    return "set" if name == "settings" else name.replace("_", "-")

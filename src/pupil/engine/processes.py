@@ -9,7 +9,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import ProjectConfiguration, broadcast, gather_object
-from torch import nn
+from torch import Tensor, nn
 
 from pupil.engine.options import Training
 from pupil.errors import UsageError
@@ -86,6 +86,12 @@ def share_buffers(model: nn.Module, accelerator: Accelerator) -> None:
             broadcast(buffer)
 
 
+def share_marks(marks: Tensor, accelerator: Accelerator) -> None:
+    """Set what any process has set, in place; bools on the CPU."""
+    if accelerator.num_processes > 1:
+        marks |= torch.stack(gather_object([marks.clone()])).any(0)
+
+
 def any_process(flag: bool, accelerator: Accelerator) -> bool:
     """Whether the flag is up in any process."""
-    return any(gather_object([flag])) if accelerator.num_processes > 1 else flag
+    return any(gather_object([flag]))

@@ -38,10 +38,12 @@ def freeze_unreached(
             terms = [term.unweighted(lesson) for term in distiller.terms.values() if term.weight != 0.0]
             reached = _reached(sum(terms), left)
             left = {name: each for name, each in left.items() if name not in reached}
+            if accelerator and accelerator.num_processes > 1:
+                # After each batch, so that all stop asking after the same one: losses may gather within a lesson.
+                others = gather_object([set(left)])
+                left = {name: each for name, each in left.items() if all(name in other for other in others)}
             if not left:
                 break
-    if accelerator and accelerator.num_processes > 1:
-        left = {name: each for name, each in left.items() if all(name in other for other in gather_object([set(left)]))}
     for each in left.values():
         each.requires_grad_(False)
     return list(left)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from pupil.distiller import Distiller, Term
@@ -25,15 +27,26 @@ def inspect(distiller: Distiller, parts: Sequence[Batch], progress: float) -> st
         parts: the step's images.
         progress: the moment of the step.
     """
+    all_found: list[str] = []
+    # All of them, also after a finding: losses may wait for other processes in each.
     for image, target, sample in parts:
         with _watched(distiller) as found, torch.compiler.set_stance("force_eager"):
             terms = distiller(image, target, progress=progress, sample=sample)
-        if found:
-            return found[0]
         bad = [name for name, value in terms.items() if not value.isfinite()]
-        if bad:
-            return f", though all layers and losses were finite: the weight of {' and '.join(bad)} is not"
-    return None
+        if bad and not found:
+            found.append(f", though all layers and losses were finite: the weight of {' and '.join(bad)} is not")
+        all_found += found
+    return next(iter(all_found), None)
+
+
+def of_who_found(
+    parts: Sequence[Batch], found: str | None, accelerator: Accelerator
+) -> tuple[Sequence[Batch], str | None]:
+    """Images and finding of the first process that found something, the first process's own where none did."""
+    if accelerator.num_processes == 1:
+        return parts, found
+    told = gather_object([(found, _on_cpu(parts) if found else None)])
+    return next(((each, said) for said, each in told if said), (parts, None))
 
 
 def broken_weights(distiller: Distiller) -> list[str]:
@@ -57,7 +70,7 @@ def save_batch(folder: Path, parts: Sequence[Batch], step: int) -> Path:
     """Write a step's images, targets and samples beside a run; `torch.load` reads them with `weights_only=True`."""
     # Not into the run: one that fails at its start is removed.
     path = folder.with_name(folder.name + SUFFIX)
-    torch.save({"step": step, "parts": [[_on_cpu(each) for each in part] for part in parts]}, path)
+    torch.save({"step": step, "parts": _on_cpu(parts)}, path)
     return path
 
 
@@ -116,4 +129,6 @@ def _range(tensors: Sequence[Tensor]) -> str:
 
 
 def _on_cpu(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_on_cpu(each) for each in value]
     return value.detach().cpu() if isinstance(value, Tensor) else value

@@ -27,7 +27,7 @@ class Stepper:
         distiller: the distiller as it is called: bare, compiled, or in data parallel form.
         optimizers: each with parameters of its own.
         accelerator: mixed precision and communication.
-        clip: largest gradient norm of each optimizer's parameters, None or 0 for no limit.
+        clip: largest gradient norm of each optimizer's parameters, 0 for no limit.
         scaler: of float16; None where the precision needs none.
     """
 
@@ -37,7 +37,7 @@ class Stepper:
         optimizers: Sequence[Optimizer],
         accelerator: Accelerator,
         *,
-        clip: float | None = None,
+        clip: float = 0.0,
         scaler: Any = None,
     ) -> None:
         self.distiller = distiller

@@ -36,7 +36,7 @@ from pupil.engine.options import Training
 from pupil.engine.processes import any_process, make_accelerator, refuse_unlike, share_buffers
 from pupil.engine.progress import ProgressLines
 from pupil.engine.reached import freeze_unreached
-from pupil.engine.replay import broken_weights, inspect, refuse_broken, save_batch
+from pupil.engine.replay import broken_weights, inspect, of_who_found, refuse_broken, save_batch
 from pupil.engine.stepper import Batch, Stepper
 from pupil.engine.stopwatch import Stopwatch
 from pupil.errors import listed
@@ -103,6 +103,7 @@ class Trainer:
         self.options = options
         self.run = run
         self.title = title
+        self.step = self.saved = 0
         self.accelerator = accelerator or make_accelerator(options, run.folder)
         self.views = Views(dataset, transform, skip=options.skip_bad_images)
         self.loading = Loading(self.views, options, self.accelerator, batches)
@@ -113,7 +114,10 @@ class Trainer:
             self.distiller.to(memory_format=torch.channels_last)
         self._train_mode()
         refuse_unlike(distiller.teacher, self.accelerator)
-        with explained(self.accelerator.device, lambda: 0):
+        self._explained = partial(
+            explained, self.accelerator.device, lambda: self.step, lambda: self.saved > 0 or options.resume
+        )
+        with self._explained(), self.accelerator.autocast():
             if frozen := freeze_unreached(self.distiller, self.loading.trial(first=0), self.accelerator):
                 print(f"frozen, since no loss reaches them: {', '.join(frozen)}")
         self.optimizers = make_optimizers(distiller, options, optimizers)
@@ -128,7 +132,6 @@ class Trainer:
         self.stepper = Stepper(prepared, self.optimizers, self.accelerator, clip=options.clip, scaler=scaler)
         self.log = Log(run, self.accelerator, options.record())
         self.monitor = Monitor(self.accelerator)
-        self.step = 0
         self.clock = Stopwatch()
         self.best = float("-inf")
         self.scores: Mapping[str, float] = {}
@@ -150,7 +153,7 @@ class Trainer:
         with (
             ProgressLines(self.title, self.options.steps) as progress,
             Interrupts(progress.say) as interrupts,
-            explained(self.accelerator.device, lambda: self.step),
+            self._explained(),
         ):
             # A run that was killed before its first checkpoint has nothing to lose, and begins anew.
             if self.options.resume and (has_checkpoint(self.run.folder) or self.run.metrics):
@@ -182,7 +185,7 @@ class Trainer:
             if logs or stop:
                 terms = self.monitor.read()
                 self.log.terms(self.step, steps, self.clock.count(), rate, terms)
-                progress.status(status_line(self.step, steps, terms, self.views.bad_names()))
+                progress.status(status_line(self.step, steps, terms, self.loading.bad_names()))
             if stop:
                 self._validate(progress)
             asked = interrupts.asked
@@ -194,7 +197,7 @@ class Trainer:
             if asked and self.step < steps:
                 progress.say(f"{self.title}  stopped after step {self.step}/{steps}: go on with --resume")
                 raise Stopped
-        if bad := self.views.bad_names():
+        if bad := self.loading.bad_names():
             progress.say(f"{self.title}  replaced, since they cannot be read: {', '.join(bad)}")
 
     def _learn(self, parts: Sequence[Batch]) -> float:
@@ -218,7 +221,8 @@ class Trainer:
             return
         self._check()
         mean = partial(self.accelerator.reduce, reduction="mean")
-        found = balance(self.distiller, self.loading.trial(self.step), progress=now, mean=mean)
+        with self.accelerator.autocast():
+            found = balance(self.distiller, self.loading.trial(self.step), progress=now, mean=mean)
         if progress:
             self.run.update(weights=ratios(self.distiller))
             weights = ", ".join(f"{name} {ratio:.3g}" for name, ratio in found.items())
@@ -252,7 +256,8 @@ class Trainer:
                 found = f", since the gradients of step {step} broke {listed(broken)}"
                 break
             self._balance()
-        kept = f"; its batch is kept in {save_batch(self.run.folder, parts, step)}" if self.run.writes else ""
+        theirs, found = of_who_found(parts, found, self.accelerator)
+        kept = f"; its batch is kept in {save_batch(self.run.folder, theirs, step)}" if self.run.writes else ""
         raise NonFiniteError(error.where, error.step, (found or ", though not when it was done again") + kept)
 
     def _check(self) -> None:
@@ -275,6 +280,8 @@ class Trainer:
         self._check()
         # Every process draws dropout of its own, so every one's generators are kept.
         random = gather_object([random_states(self.accelerator.device)])
+        bad = self.loading.bad()
+        states = {name: each.state_dict() for name, each in self._kept.items()}
         if not self.run.writes:
             return
         state = {
@@ -284,9 +291,10 @@ class Trainer:
             "scores": dict(self.scores),
             "ratios": ratios(self.distiller),
             "random": random,
-            "bad": self.views.bad,
+            "bad": bad,
         }
-        save_checkpoint(self.run.folder, state | {name: each.state_dict() for name, each in self._kept.items()})
+        save_checkpoint(self.run.folder, state | states)
+        self.saved = self.step
 
     def _restore(self) -> None:
         state = load_checkpoint(self.run.folder, self._kept)

@@ -60,7 +60,7 @@ class HintLoss(nn.Module):
         teacher_channels: channels of the teacher's layer.
         dims: rank of the features: 4 for maps, 3 for tokens, 2 for vectors.
         adapter: takes the place of the 1 x 1 adapter and of the three sizes above; see
-            :func:`pupil.networks.adapter`, which makes one for any two shapes.
+            :func:`pupil.networks.adapter`, which makes one for two shapes.
         reduction: "element" or "batch".
 
     Shape:

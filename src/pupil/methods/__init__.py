@@ -20,6 +20,7 @@ NAMES = (
     "hint",
     "similarity",
 )
+ALONE = ("none", "label-smoothing")  # those that ask no teacher
 ALIASES = {"at": "attention", "fitnet": "hint", "skd": "pairwise", "sp": "similarity"}
 
 Method = Callable[..., Plan]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -91,13 +90,16 @@ def from_pupil(spec: Spec, classes: int | None, pretrained: bool) -> nn.Module:
 
 def from_code(spec: Spec, classes: int | None, pretrained: bool) -> nn.Module:
     """The network that a function of the reader's own builds, which also sees to its weights."""
-    mistyped = difflib.get_close_matches(spec.family, DOORS, cutoff=0.7)
-    if mistyped and importlib.util.find_spec(spec.family) is None:
-        raise unknown("model family", spec.family, DOORS)
     text = f"{spec.family}:{spec.name}"
+    try:
+        build = import_function(text)
+    except UsageError as error:
+        missing = getattr(error.__cause__, "name", None) == spec.family
+        if missing and difflib.get_close_matches(spec.family, DOORS, cutoff=0.7):
+            raise unknown("model family", spec.family, DOORS) from None
+        raise
     if classes is None:
         raise UsageError(f"expected a number of classes for {text}, got none: pass classes")
-    build = import_function(text)
     parameters = signature(build).parameters
     name = next((each for each in ("classes", "num_classes") if each in parameters), None)
     if name is None:

@@ -56,6 +56,12 @@ def _check_encoder(smp: Any, encoder: str, weights: str | None) -> None:
         timm = import_package("timm", "smp", f"smp's encoder {encoder}")
         if not timm.is_model(encoder.removeprefix(TIMM)):
             raise unknown("encoder of timm", encoder.removeprefix(TIMM), timm.list_models())
+        if weights not in (None, "imagenet"):
+            # smp would load timm's usual ones, whatever is asked for.
+            raise UsageError(
+                f"expected ?weights=imagenet for {encoder}, got ?weights={weights}: write timm's tag into the encoder, "
+                "for example tu-resnet10t.c3_in1k"
+            )
         return
     known = smp.encoders.encoders
     if encoder not in known:

@@ -117,13 +117,13 @@ def wanted_weights(options: Mapping[str, str]) -> str | None:
     """Which pretrained weights the option `weights` asks for: a library's own tag, "imagenet" for its usual ones.
 
     Example:
-        >>> wanted_weights({"weights": "default"}), wanted_weights({"weights": "none"}), wanted_weights({})
+        >>> wanted_weights({"weights": "true"}), wanted_weights({"weights": "none"}), wanted_weights({})
         ('imagenet', None, None)
     """
     text = options.get("weights", "none")
     if text.lower() in ("none", "false", ""):
         return None
-    return "imagenet" if text.lower() in ("imagenet", "default", "true") else text
+    return "imagenet" if text.lower() in ("imagenet", "true") else text
 
 
 @contextmanager

@@ -85,7 +85,7 @@ def from_timm(spec: Spec, classes: int | None, pretrained: bool) -> nn.Module:
         raise UsageError(f"expected pretrained weights of {text}, got none: timm has none; leave out ?weights=")
     tag = tag if weights in (None, "imagenet") else str(weights)
     if tag and tag not in tags:
-        raise unknown(f"weights of {text}", tag, tags)
+        raise unknown(f"weights of {text}", tag, ["imagenet", *tags] if weights and tags else tags)
     if classes is None:
         raise untrained(spec)
     width, options = _options(spec, text)

@@ -30,20 +30,21 @@ def from_torchvision(spec: Spec, classes: int | None, pretrained: bool) -> nn.Mo
     if spec.name not in names:
         raise unknown("segmentation model of torchvision", spec.name, names)
     build, text = get_model_builder(spec.name), f"torchvision:{spec.name}"
-    options: dict[str, Any] = {"weights": None, "weights_backbone": None}
-    options |= arguments(build, spec.options, text, frozenset({"num_classes"}))
-    # In capitals the word has long meant the whole network.
-    if wanted_weights(spec.options) == "imagenet" and options["weights"] != "DEFAULT":
-        options |= {"weights": None, "weights_backbone": "DEFAULT"}
-    whole = options["weights"]
+    rest = {name: value for name, value in spec.options.items() if name != "weights"}
+    options: dict[str, Any] = {"weights_backbone": None, **arguments(build, rest, text, frozenset({"num_classes"}))}
+    wanted = wanted_weights(spec.options)
+    whole = wanted.upper() if wanted and wanted != "imagenet" else None  # torchvision's tags are in capitals
     own: tuple[str, ...] = ()
     if whole:
         known = get_model_weights(spec.name).__members__
         if whole not in known:
-            raise unknown(f"weights of {text}", whole, ["imagenet", *known])
+            raise unknown(f"weights of {text}", str(wanted), ["imagenet", *known])
         own = tuple(known[whole].meta["categories"])
     elif classes is None:
         raise untrained(spec)
+    options["weights"] = whole
+    # torchvision takes None for no weights, and warns of False.
+    options["weights_backbone"] = options["weights_backbone"] or ("DEFAULT" if wanted == "imagenet" else None)
     if not pretrained:
         if whole and "aux_loss" in signature(build).parameters:
             # It comes with the weights of a whole network.

@@ -48,6 +48,8 @@ def from_transformers(spec: Spec, classes: int | None, pretrained: bool) -> nn.M
             f"expected the weights of {text} by a hub id or a folder, got ?weights={spec.options['weights']}: "
             "for example transformers:segformer?weights=nvidia/mit-b0"
         )
+    if not by_name and weights not in (None, "imagenet"):
+        raise UsageError(f"expected ?weights=true for {text}, got ?weights={weights}: it has weights of its own")
     source = spec.name if not by_name else weights
     if classes is None and not weights:
         raise untrained(spec)
@@ -113,11 +115,14 @@ def _fields(build: Any, options: Mapping[str, str], text: str) -> tuple[dict[str
 
 
 def _stored_config(source: str, options: Mapping[str, str], text: str, *, may_fetch: bool) -> Any:
-    """The config that a folder or the hub keeps; without weights asked for, only what is on this machine already."""
+    """The config that a folder or the hub keeps; where nothing is to be fetched, only what is on this machine already.
+
+    A run holds no config: where its text names a hub id, this is what it is rebuilt from.
+    """
     from transformers import AutoConfig
 
     here = Path(source).is_dir() or not may_fetch
-    hint = "" if may_fetch or Path(source).is_dir() else " from this machine (?weights=true would fetch it)"
+    hint = "" if may_fetch or Path(source).is_dir() else f" here: `hf download {source} config.json` fetches it"
     with one_line(f"cannot get the config of {source!r}{hint}"):
         config = AutoConfig.from_pretrained(source, local_files_only=here)
     if config.model_type not in transformers_names():

@@ -1,6 +1,6 @@
 """Parts that exist only during training and never reach the student's weights."""
 
-from pupil.networks.adapters import ChannelAdapter, GridToTokens, TokensToGrid, adapter
-from pupil.networks.grids import ChannelsFirst, map_of, token_grid
+from pupil.networks.adapters import ChannelAdapter, adapter
+from pupil.networks.grids import ChannelsFirst, TokensToGrid, map_of, token_grid
 
-__all__ = ["ChannelAdapter", "ChannelsFirst", "GridToTokens", "TokensToGrid", "adapter", "map_of", "token_grid"]
+__all__ = ["ChannelAdapter", "ChannelsFirst", "TokensToGrid", "adapter", "map_of", "token_grid"]

@@ -11,7 +11,46 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from pupil.errors import UsageError
-from pupil.networks.adapters import MOST_PREFIX_TOKENS, TokensToGrid
+
+# A class token, a distillation token (DeiT), or a class token with four registers (DINOv2).
+MOST_PREFIX_TOKENS = 5
+
+
+class TokensToGrid(nn.Module):
+    """Lays tokens out as a map, row by row, and drops the prefix tokens (class, distillation, registers).
+
+    Args:
+        height: rows H of the map.
+        width: columns W of the map.
+        prefix_tokens: how many leading tokens belong to no position.
+
+    Shape: (N, prefix + H W, C) to (N, C, H, W).
+
+    Raises:
+        UsageError: where the number of tokens is another one.
+
+    Example:
+        >>> import torch
+        >>> tuple(TokensToGrid(14, 14, prefix_tokens=1)(torch.zeros(2, 197, 384)).shape)
+        (2, 384, 14, 14)
+    """
+
+    def __init__(self, height: int, width: int, *, prefix_tokens: int = 0) -> None:
+        super().__init__()
+        self.height, self.width, self.prefix_tokens = height, width, prefix_tokens
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        if tokens.dim() != 3 or tokens.shape[1] != self.prefix_tokens + self.height * self.width:
+            raise UsageError(
+                f"expected tokens (N, {self.prefix_tokens} + {self.height} x {self.width}, C), "
+                f"got {tuple(tokens.shape)}: give TokensToGrid the grid of this image size"
+            )
+        images, _, channels = tokens.shape
+        positions = tokens[:, self.prefix_tokens :].transpose(1, 2)
+        return positions.reshape(images, channels, self.height, self.width)
+
+    def extra_repr(self) -> str:
+        return f"{self.height}, {self.width}, prefix_tokens={self.prefix_tokens}"
 
 
 class ChannelsFirst(nn.Module):
@@ -63,16 +102,21 @@ def token_grid(tokens: int, image: Sequence[int]) -> tuple[int, int] | None:
         >>> token_grid(25, (64, 96)), token_grid(24, (64, 96)), token_grid(77, (64, 96))
         ((4, 6), (4, 6), None)
     """
-    grids = {_grid(image, stride) for stride in range(1, max(image) + 1)}
-    fitting = [grid for grid in grids if 0 <= tokens - math.prod(grid) <= MOST_PREFIX_TOKENS]
-    return max(fitting, key=math.prod, default=None)
-
-
-def _grid(image: Sequence[int], stride: int) -> tuple[int, int]:
-    # Rounded up, as a strided convolution with padding does.
-    return -(-image[0] // stride), -(-image[1] // stride)
+    for grids in _grids(image):
+        fitting = [grid for grid in grids if 0 <= tokens - math.prod(grid) <= MOST_PREFIX_TOKENS]
+        if fitting:
+            return max(fitting, key=math.prod)
+    return None
 
 
 def _is_grid(size: Sequence[int], image: Sequence[int]) -> bool:
-    strides = range(1, max(image) + 1)
-    return any(tuple(size) in (_grid(image, each), (image[0] // each, image[1] // each)) for each in strides)
+    return any(tuple(size) in grids for grids in _grids(image))
+
+
+def _grids(image: Sequence[int]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """The image over every stride, rounded up, as a convolution with padding does, and down, as one without."""
+    height, width = image
+    up = [(-(-height // stride), -(-width // stride)) for stride in range(1, max(image) + 1)]
+    # Looked at last: with both at once, a class token would now and then pass for a position of another stride.
+    down = [(height // stride, width // stride) for stride in range(1, min(image) + 1)]
+    return up, down

@@ -15,15 +15,17 @@ from pupil.errors import UsageError
 from pupil.numbers import score
 from pupil.recipes.options import Segmentation
 from pupil.recipes.processes import executor
-from pupil.recipes.training import as_read
+from pupil.recipes.training import refuse_other_options
+from pupil.report.rows import SECONDS, TEACHER, label_of
 from pupil.run import Run, write_json
 
 if TYPE_CHECKING:
-    from pupil.data.segmentation import SegmentationData
-    from pupil.recipes.trained import Trained
+    from torch import nn
 
-TEACHER = "teacher"
-SECONDS = "none-seconds"
+    from pupil.data.segmentation import SegmentationData
+    from pupil.report.table import Table
+    from pupil.tasks.task import Task
+
 Train = Callable[[Segmentation], Run]
 Row = tuple[dict[str, Any], Run]
 
@@ -85,7 +87,6 @@ def compare(
     students = [(_summary(runs[label, seed], method=label), runs[label, seed]) for seed in seeds for label in columns]
     teachers = [(_summary(run, role="teacher"), run) for (label, _), run in runs.items() if label == TEACHER]
     rows = [*teachers, *students]
-    write_json(out / "summary.json", {"rows": [summary for summary, _ in rows]})
     return rows
 
 
@@ -120,10 +121,7 @@ def compare_runs(
         UsageError: for runs that do not fit in one table, see :func:`pupil.recipes.comparable.comparable`, data that
             are gone, and a folder that holds something else; nothing is written then.
     """
-    from rich.console import Console
-
     from pupil.recipes.comparable import comparable, differences
-    from pupil.report.table import Table
 
     rows = comparable(folders)
     out = Path(out)
@@ -149,11 +147,6 @@ def compare_runs(
         commands=[shlex.join(words)],
         trust=trust,
     )
-    write_json(out / "summary.json", {"rows": [summary for summary, _ in rows]})
-    Console().print(Table([summary for summary, _ in rows]).to_rich())
-    for note in notes:
-        print(note)
-    print(f"{out}/report.html  {out}/summary.json")
     return notes
 
 
@@ -167,35 +160,63 @@ def write_comparison(
     notes: Sequence[str] = (),
     commands: Sequence[str] = (),
     trust: Sequence[str] = (),
-) -> None:
-    """Write report.html: table, curves, and the same scenes, if data are there, through each model of the first seed.
+) -> Table:
+    """Write summary.json and report.html, and print the table.
 
+    The report shows table, curves, and the same scenes, if data are there, through each model of the first seed. Times
+    per image are taken anew then, side by side: those of the runs are from processes with other threads and neighbours.
     Models of the reader's own code are imported only if `trust` names them.
     """
+    from rich.console import Console
+
     from pupil.recipes.pictures import same_scenes
     from pupil.recipes.segmentation import task_from
     from pupil.recipes.trained import load_trained
     from pupil.report.page import write_report
+    from pupil.report.table import Table
 
-    record = rows[0][1].record
-    first: dict[str, Trained] = {}
-    for summary, run in rows:
-        name = TEACHER if summary["role"] == "teacher" else summary["method"]
-        if data is not None and name not in first:
+    out, record, summaries = Path(out), rows[0][1].record, [summary for summary, _ in rows]
+    out.mkdir(parents=True, exist_ok=True)
+    task, pictures = task_from(record), []
+    if data is not None:
+        models: dict[str, nn.Module] = {}
+        for summary, run in rows:
             spec = run.record["model"]["spec"]
-            first[name] = load_trained(run.folder, trust=spec if spec in trust else None)
-    models = {name: each.model for name, each in first.items()}
+            if label_of(summary) not in models:
+                models[label_of(summary)] = load_trained(run.folder, trust=spec if spec in trust else None).model
+        summaries, pictures = _timed(summaries, models, task, data), same_scenes(data, task, models)
+    write_json(out / "summary.json", {"rows": summaries})
     write_report(
-        Path(out) / "report.html",
+        out / "report.html",
         title=title,
         lead=lead,
-        summaries=[summary for summary, _ in rows],
+        summaries=summaries,
         curves=[run.metrics for _, run in rows],
-        pictures=[] if data is None else same_scenes(data, task_from(record), models),
+        pictures=pictures,
         legend=dict(zip(record["classes"], record["colours"], strict=True)),
         notes=notes,
         commands=commands,
     )
+    table = Table(summaries)
+    Console().print(table.to_rich())
+    for note in notes:
+        print(note)
+    print(f"{out}/report.html  {out}/summary.json")
+    return table
+
+
+def _timed(
+    summaries: Sequence[dict[str, Any]], models: Mapping[str, nn.Module], task: Task, data: SegmentationData
+) -> list[dict[str, Any]]:
+    """The summaries, each with the time per image of its network: one measurement for each network, not each run."""
+    from pupil.engine.speed import milliseconds_per_image
+    from pupil.recipes.pictures import some_images
+
+    names = [(each["role"], each["student"]["name"], each["student"]["parameters"]) for each in summaries]
+    firsts = dict(reversed([(name, label_of(each)) for name, each in zip(names, summaries, strict=True)]))
+    found = milliseconds_per_image({first: models[first] for first in firsts.values()}, task, some_images(data))
+    speeds = {name: found[first] for name, first in firsts.items()}
+    return [{**each, "milliseconds_per_image": speeds[name]} for name, each in zip(names, summaries, strict=True)]
 
 
 def _holds_comparison(out: Path, *, overwrite: bool, runs: bool) -> bool:
@@ -215,7 +236,8 @@ def _holds_comparison(out: Path, *, overwrite: bool, runs: bool) -> bool:
 
 def _validation_data(record: Mapping[str, Any], trust: Sequence[str]) -> SegmentationData | None:
     """What the runs were scored on; None where it came from Python."""
-    from pupil.data.segmentation import PYTHON, is_code, recorded_format, validation_data
+    from pupil.data.formats import AUTO
+    from pupil.data.segmentation import PYTHON, is_code, validation_data
 
     spec = record["data"]
     if spec == PYTHON:
@@ -226,7 +248,7 @@ def _validation_data(record: Mapping[str, Any], trust: Sequence[str]) -> Segment
         spec,
         classes=record["classes"],
         ignore_index=record["ignore_index"],
-        format=recorded_format(record),
+        format=record["data_format"] or AUTO,
         scene_size=tuple(record["scene_size"]),
     )
 
@@ -242,8 +264,7 @@ def _kept_or_trained(options: Segmentation, train: Train, threads: int | None) -
     folder = Path(str(options.out))
     if (folder / "run.json").is_file():
         run = Run(folder)
-        if run.record["options"] != as_read(options):
-            raise UsageError(f"{str(folder)!r} holds a run with other options: pass --overwrite or another --out")
+        refuse_other_options(run, options)
         if run.summary:
             return str(folder)
         begun = has_checkpoint(folder)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from pupil.errors import UsageError
-from pupil.recipes.options import Segmentation
+from pupil.recipes.options import Segmentation, parse_seeds
 
 # Labels as people draw them: borders are off and small things are missed. Validation labels are exact.
 # No zoom: scenes are drawn at all distances already, and a short schedule learns more without it.
@@ -46,13 +45,10 @@ def demo(*, seeds: str = "0 1 2", out: str = "runs/demo", overwrite: bool = Fals
         smoke: shrink everything.
     """
     numbers = parse_seeds(seeds)
-    from rich.console import Console
-
     from pupil.data.segmentation import validation_data
     from pupil.data.street import CLASSES
     from pupil.recipes.comparison import clear, compare, write_comparison
     from pupil.recipes.segmentation import segmentation
-    from pupil.report.table import Table
 
     clear(out, overwrite=overwrite)
     start = time.perf_counter()
@@ -76,18 +72,4 @@ def demo(*, seeds: str = "0 1 2", out: str = "runs/demo", overwrite: bool = Fals
         notes=NOTES,
         commands=[f'pupil demo --seeds "{" ".join(map(str, numbers))}"'],
     )
-    Console().print(Table([summary for summary, _ in rows]).to_rich())
-    print(f"{time.perf_counter() - start:.0f} s  {out}/report.html  {out}/summary.json")
-
-
-def parse_seeds(text: str) -> list[int]:
-    """Seeds from "0 1 2" or "0,1,2".
-
-    Example:
-        >>> parse_seeds("7, 8 9")
-        [7, 8, 9]
-    """
-    parts = text.replace(",", " ").split()
-    if not parts or not all(part.isdigit() for part in parts) or len(set(parts)) < len(parts):
-        raise UsageError(f'expected different whole numbers as seeds, got {text!r}: for example --seeds "0 1 2"')
-    return [int(part) for part in parts]
+    print(f"{time.perf_counter() - start:.0f} s")

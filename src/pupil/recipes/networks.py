@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pupil.engine.options import Training
@@ -26,7 +27,7 @@ def load_teacher(options: Training, task: Task) -> nn.Module | None:
     if options.teacher is None:
         return None
     # A function of the reader's own is told how many classes; all others know their own.
-    own_code = ":" in options.teacher and parse(options.teacher).family not in FAMILIES
+    own_code = not Path(options.teacher).is_dir() and parse(options.teacher).family not in FAMILIES
     teacher = load_model(options.teacher, len(task.classes) if own_code else None, trust=options.trust)
     if theirs := names_of(teacher):
         try:

@@ -57,8 +57,8 @@ def as_command(recipe: str, options: Training) -> str:
         value = getattr(options, each.name)
         if value == each.default:
             continue
-        if each.name == "settings":
-            words += [word for setting in value for word in ("--set", setting)]
+        if isinstance(value, tuple):
+            words += [word for one in value for word in (f"--{flag(each.name)}", one)]
         elif isinstance(value, bool):
             words.append(f"--{'' if value else 'no-'}{flag(each.name)}")
         else:
@@ -107,3 +107,16 @@ def parse_numbers(text: str | None) -> list[float] | None:
         return None if parts is None else [float(part) for part in parts]
     except ValueError:
         raise UsageError(f"expected numbers separated by commas, got {text!r}: for example 1,1,2.5") from None
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Seeds from "0 1 2" or "0,1,2".
+
+    Example:
+        >>> parse_seeds("7, 8 9")
+        [7, 8, 9]
+    """
+    parts = text.replace(",", " ").split()
+    if not parts or not all(part.isdigit() for part in parts) or len(set(parts)) < len(parts):
+        raise UsageError(f'expected different whole numbers as seeds, got {text!r}: for example --seeds "0 1 2"')
+    return [int(part) for part in parts]

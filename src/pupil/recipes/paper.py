@@ -26,8 +26,9 @@ def as_published(recipe: str, published: Segmentation, options: Segmentation) ->
 
     if method_name(options.method) != method_name(published.method):
         # `--method none` trains the control, or the teacher, by the same schedule.
-        own = tuple(each for each in options.settings if each not in published.settings)
-        options = replace(options, settings=own)
+        count = len(published.settings)
+        if options.settings[:count] == published.settings:
+            options = replace(options, settings=options.settings[count:])
     if options.smoke and options.student == published.student:
         options = replace(options, student=_untrained(options.student))
     if options.smoke and options.size == published.size:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from pupil.data.views import Source
     from pupil.tasks.task import Task
+
+
+def some_images(data: Source, count: int = 8) -> list[Tensor]:
+    """A few images, evenly spread over the data."""
+    return [image for image, _ in _some(data, count)]
 
 
 def same_scenes(
@@ -25,11 +30,8 @@ def same_scenes(
     """
     import torch
 
-    from pupil.data.views import Views
-
-    views, scenes = Views(data), []
-    for index in range(0, len(data), -(-len(data) // count)):
-        image, target, _ = views[index, 0]
+    scenes = []
+    for image, target in _some(data, count):
         pictures = {"image": (image * 255).to(torch.uint8), "labels": task.draw(image, target)}
         for name, network in networks.items():
             device = next(network.parameters()).device
@@ -37,3 +39,12 @@ def same_scenes(
             pictures[name] = task.draw(image, ids.cpu())
         scenes.append(pictures)
     return scenes
+
+
+def _some(data: Source, count: int) -> Iterator[tuple[Tensor, Any]]:
+    from pupil.data.views import Views
+
+    views = Views(data)
+    for index in range(0, len(data), -(-len(data) // count)):
+        image, target, _ = views[index, 0]
+        yield image, target

@@ -46,7 +46,7 @@ def teacher_record(options: Training, teacher: nn.Module) -> dict[str, Any]:
     from pupil.models import count_parameters
 
     name = str(options.teacher)
-    digest = None if ":" in name else Run(name).weights_hash()
+    digest = Run(name).weights_hash() if Path(name).is_dir() else None
     return {"name": name, "parameters": count_parameters(teacher), "sha256": digest}
 
 
@@ -54,10 +54,12 @@ def summary_record(
     material: Material, options: Training, run: Run, student: nn.Module, outcome: Outcome
 ) -> dict[str, Any]:
     """What summary.json holds at the end."""
+    from pupil.engine.speed import milliseconds_per_image
     from pupil.models import count_parameters
+    from pupil.recipes.pictures import some_images
 
     metrics = dict(outcome.metrics)
-    speed = metrics.pop("milliseconds_per_image")
+    speed = milliseconds_per_image({"": outcome.network}, material.task, some_images(material.val))[""]
     teacher = run.record["teacher"]
     return {
         "role": "student",

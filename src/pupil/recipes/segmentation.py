@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pupil.tasks.segmentation import SegmentationTask
 
 NAME = "segmentation"
-ALONE = ("none", "label-smoothing")  # methods that ask no teacher
 
 
 def segmentation(
@@ -72,8 +71,9 @@ def prepare(
     from pupil.data.street import StreetScenes
     from pupil.data.transforms import training_transform
     from pupil.data.unlabelled import PartlyLabelled, unlabelled_images
+    from pupil.methods import ALONE, method_name
 
-    if options.unlabelled and (options.teacher is None or options.method in ALONE):
+    if options.unlabelled and (options.teacher is None or method_name(options.method) in ALONE):
         given = f"--method {options.method}" if options.teacher else "no --teacher"
         raise UsageError(f"expected a teacher to label the images of --unlabelled, got {given}: leave one of them out")
     size, name, layout = parse_size(options.size), options.data, None

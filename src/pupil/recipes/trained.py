@@ -49,15 +49,19 @@ def evaluate_run(
     format: str | None = None,
     batch_size: int = 16,
     trust: str | None = None,
-) -> dict[str, float]:
+) -> tuple[dict[str, float], float]:
     """The scores of a run's student on the validation split of a data set; by default, the one it was trained with.
+
+    Beside them the milliseconds that it takes for an image.
 
     Data that name some of the run's classes, or all in another order, are scored on those: a pixel gets the likeliest
     of the classes that the data know.
     """
     from pupil.data.formats import AUTO
-    from pupil.data.segmentation import PYTHON, is_code, recorded_format, validation_data
+    from pupil.data.segmentation import PYTHON, is_code, validation_data
     from pupil.engine.evaluation import evaluate
+    from pupil.engine.speed import milliseconds_per_image
+    from pupil.recipes.pictures import some_images
     from pupil.recipes.segmentation import task_from
     from pupil.tasks.class_matching import matching
 
@@ -74,7 +78,7 @@ def evaluate_run(
         spec,
         classes=record["classes"],
         ignore_index=record["ignore_index"],
-        format=format or (AUTO if data else recorded_format(record)),
+        format=format or (None if data else record["data_format"]) or AUTO,
         scene_size=tuple(record["scene_size"]),
         own_classes=data is not None,
     )
@@ -84,7 +88,9 @@ def evaluate_run(
     known = {"colours": [list(colour) for colour in val.colours], "ignore_index": val.ignore_index}
     task = task_from({**record, "classes": list(val.classes), **known})
     device = _device()
-    return evaluate(trained.model.to(device), task, val, batch_size=batch_size, device=device)
+    model = trained.model.to(device)
+    scores = evaluate(model, task, val, batch_size=batch_size, device=device)
+    return scores, milliseconds_per_image({"": model}, task, some_images(val))[""]
 
 
 def predict_images(

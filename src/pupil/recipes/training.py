@@ -85,19 +85,30 @@ def claimed(recipe: str, options: Training) -> Path:
     if options.resume:
         if not (folder / "run.json").is_file():
             raise UsageError(f"expected a run to go on with in {str(folder)!r}, got none: leave out --resume")
-        then, now = Run(folder).record["options"], as_read(options)
-        other = next((name for name in now if name not in HOW and then.get(name) != now[name]), None)
-        if other:
-            raise UsageError(
-                f"expected the options that the run in {str(folder)!r} began with, got --{flag(other)} {now[other]} "
-                f"instead of {then.get(other)}: repeat its command, or choose another --out"
-            )
+        refuse_other_options(Run(folder), options)
     return folder
 
 
-def as_read(options: Training) -> dict[str, Any]:
-    """The options' record as it comes back from JSON, where a tuple is a list."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in options.record().items()}
+def refuse_other_options(run: Run, options: Training) -> None:
+    """Make sure that a run that is there began with these options, but for those that do not change what comes out.
+
+    Raises:
+        UsageError: naming the first one that differs.
+    """
+    then = run.record["options"]
+    # As it comes back from JSON, where a tuple is a list.
+    now = {name: list(value) if isinstance(value, tuple) else value for name, value in options.record().items()}
+    other = next((name for name in now if name not in HOW and _place(then.get(name)) != _place(now[name])), None)
+    if other:
+        raise UsageError(
+            f"expected the options that the run in {str(run.folder)!r} began with, got --{flag(other)} {now[other]} "
+            f"instead of {then.get(other)}: repeat its command, or choose another --out"
+        )
+
+
+def _place(value: Any) -> Any:
+    """A path as the place that it leads to, anything else as it is."""
+    return str(Path(value).resolve()) if isinstance(value, str) and value and Path(value).exists() else value
 
 
 def train(material: Material, options: Training) -> Run:
@@ -205,7 +216,10 @@ def _nothing_left_of_a_false_start(run: Run, *, resumed: bool) -> Iterator[None]
     except BaseException as error:
         if not run.writes:
             raise
-        begun = isinstance(error, Stopped) or _can_go_on(run)
+        stopped = isinstance(error, Stopped)
+        begun = stopped or _can_go_on(run)
+        if begun and isinstance(error, KeyboardInterrupt) and not stopped:
+            print(f"{run.folder} goes on from its last checkpoint with --resume")
         if begun and run.replaced:
             print(f"the earlier run stays in {run.replaced} until --resume or --overwrite ends the new one")
         elif run.replaced:

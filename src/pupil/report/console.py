@@ -49,16 +49,12 @@ def print_summary(run: Run) -> None:
     print(f"\nreport  {run.folder}/report.html\nuse it  pupil predict {run.folder} IMAGES --out DIR{trust}")
 
 
-def print_scores(scores: Mapping[str, float]) -> None:
-    """The scores of a network in percent, and its speed."""
+def print_scores(scores: Mapping[str, float], milliseconds: float) -> None:
+    """The scores of a network in percent, and the time that it takes for an image."""
     from pupil.numbers import metric_name, plain, points
 
-    speed = "milliseconds_per_image"
-    rows = [
-        (metric_name(name).replace("iou/", "IoU "), points(value)) for name, value in scores.items() if name != speed
-    ]
-    if speed in scores:
-        rows.append(("ms per image", plain(scores[speed])))
+    rows = [(metric_name(name).replace("iou/", "IoU "), points(value)) for name, value in scores.items()]
+    rows.append(("ms per image", plain(milliseconds)))
     print_columns(["score", "%"], rows, numbers=1)
 
 

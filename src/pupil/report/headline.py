@@ -57,8 +57,8 @@ def facts(table: Table) -> list[tuple[str, str]]:
     """The numbers to see first, each with what it is."""
     row = table.best or table.rows[-1]
     found = [(points(row.value.mean), f"{table.metric} of {row.label}")]
-    if row.gain is not None:
-        found.append((points(row.value.mean - row.gain.mean), f"{table.metric} of the student alone"))
+    if row.alone is not None:
+        found.append((points(row.alone.mean), f"{table.metric} of the student alone"))
     teachers = [each for each in table.rows if each.role == "teacher"]
     if row.role == "teacher" or len(teachers) != 1:
         found.append((amount(row.parameters), "parameters"))
@@ -78,11 +78,10 @@ def gap_closed(table: Table) -> float | None:
     """How much of the way from the student alone to the only teacher the best method went; None where it is unknown."""
     row = table.best
     teachers = [each.value.mean for each in table.rows if each.role == "teacher"]
-    if row is None or row.gain is None or len(teachers) != 1:
+    if row is None or row.gain is None or row.alone is None or len(teachers) != 1:
         return None
-    # The student alone at the seeds of the gain, as the gain is paired.
-    alone = Measure.of(row.values[seed] - gain for seed, gain in row.gains.items()).mean
-    return row.gain.mean / (teachers[0] - alone) if teachers[0] > alone else None
+    missing = teachers[0] - row.alone.mean
+    return row.gain.mean / missing if missing > 0 else None
 
 
 def _score(row: Row, table: Table) -> str:

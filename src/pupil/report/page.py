@@ -15,7 +15,7 @@ from pupil.report.colours import as_variable, dark_variables, row_colours
 from pupil.report.curves import Curve, LogRows, scores, terms
 from pupil.report.headline import evidence, facts, headline
 from pupil.report.pictures import data_uri
-from pupil.report.rows import CONTROL, CONTROLS, Summary
+from pupil.report.rows import CONTROL, CONTROLS, Summary, label_of
 from pupil.report.table import Table
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _score_chart(
     runs: dict[str, list[list[tuple[int, float]]]] = {}
     for summary, rows in zip(summaries, logs, strict=False):
         if run := scores(rows, metric):
-            runs.setdefault("teacher" if summary["role"] == "teacher" else summary["method"], []).append(run)
+            runs.setdefault(label_of(summary), []).append(run)
     students = any(row.role == "student" and row.label in runs for row in table.rows)
     curves = []
     for row in table.rows:

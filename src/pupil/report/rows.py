@@ -12,13 +12,25 @@ from pupil.errors import UsageError
 from pupil.numbers import Measure
 
 CONTROL = "none"
+SECONDS = "none-seconds"
+TEACHER = "teacher"
 CONTROLS = {
     CONTROL: "the student alone, equal steps",
-    "none-seconds": "the student alone, equal seconds",
+    SECONDS: "the student alone, equal seconds",
     "label-smoothing": "the student alone, smoothed labels",
 }
 
 Summary = Mapping[str, Any]
+
+
+def label_of(summary: Summary) -> str:
+    """What the row of a run is called in a table.
+
+    Example:
+        >>> label_of({"role": "teacher", "method": "none"}), label_of({"role": "student", "method": "kd"})
+        ('teacher', 'kd')
+    """
+    return TEACHER if summary["role"] == TEACHER else str(summary["method"])
 
 
 @dataclass(frozen=True)
@@ -50,7 +62,7 @@ class Row:
     @property
     def label(self) -> str:
         """What the row is called in a table."""
-        return "teacher" if self.role == "teacher" else self.method
+        return TEACHER if self.role == TEACHER else self.method
 
     @property
     def is_control(self) -> bool:
@@ -61,6 +73,11 @@ class Row:
     def value(self) -> Measure:
         """The score over the seeds."""
         return Measure.of(self.values.values())
+
+    @cached_property
+    def alone(self) -> Measure | None:
+        """The score of the student alone, over the seeds of the gain; None where there is no gain."""
+        return Measure.of(self.values[seed] - gain for seed, gain in self.gains.items()) if self.gains else None
 
     @cached_property
     def gain(self) -> Measure | None:

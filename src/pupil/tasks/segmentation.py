@@ -100,6 +100,8 @@ class SegmentationTask:
         if self.size is not None and tuple(original) != tuple(self.size):
             image = F.interpolate(image, size=self.size, mode="bilinear", antialias=True)
         logits = self.call(model, image).output if self.window is None else self._windows(model, image, self.window)
+        # With the classes of a pixel side by side, a CPU finds the largest one several times sooner.
+        logits = logits.contiguous(memory_format=torch.channels_last)
         ids = resized(logits, original).argmax(dim=1)
         return ids.to(torch.uint8) if len(self.classes) < 256 else ids
 

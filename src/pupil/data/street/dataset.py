@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pupil.data.street.noise import corrupt
-from pupil.data.street.scene import CLASSES, COLOURS, Scene, draw_scene
+from pupil.data.street.scene import CLASSES, COLOURS, Scene, check_bounds, draw_scene
 from pupil.errors import UsageError, unknown
 
 SPLITS = ("train", "val", "test")
@@ -65,10 +65,7 @@ class StreetScenes:
             raise UsageError(f"expected 1 to {count} labels, got {labels}: ask for at most as many as there are scenes")
         if not 0 <= label_noise <= 1:
             raise UsageError(f"expected label noise from 0 to 1, got {label_noise}: it is a probability")
-        if seed < 0:
-            raise UsageError(f"expected a seed from 0, got {seed}: pass a non-negative integer")
-        if not all(32 <= length <= 512 for length in size):
-            raise UsageError(f"expected a height and a width from 32 to 512, got {tuple(size)}: draw within and resize")
+        check_bounds(seed, size)
         self.size = (int(size[0]), int(size[1]))
         self.label_noise = label_noise
         self._count = count

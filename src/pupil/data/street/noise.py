@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pupil.data.street.scene import Scene
-from pupil.data.street.world import BUILDING, CAR, PERSON, SIGN, TREE
+from pupil.data.street.world import BOX_KINDS, BUILDING, CAR, PERSON, SIGN, TREE
 
 # What a small thing is taken for.
 _MISTAKEN = {CAR: BUILDING, PERSON: SIGN, SIGN: TREE}
-_NAMES = (CAR, PERSON, SIGN)
 
 
 def corrupt(scene: Scene, probability: float, seed: int) -> NDArray[np.uint8]:
@@ -39,7 +38,7 @@ def corrupt(scene: Scene, probability: float, seed: int) -> NDArray[np.uint8]:
             beside = box[0] - 1 if box[0] > 0 else min(box[2], width - 1)
             mask[visible] = np.broadcast_to(mask[:, beside : beside + 1], mask.shape)[visible]
         else:
-            mask[visible] = _MISTAKEN[_NAMES[int(label)]]
+            mask[visible] = _MISTAKEN[BOX_KINDS[label]]
     careless = _smooth(random.random((1, 5, 7)), (height, width))[0]
     reach = 2.0 * height / 64
     down, right = _smooth(random.uniform(-1, 1, (2, 9, 13)), (height, width)) * reach

@@ -11,7 +11,7 @@ from pupil.data.street import canvas, weather
 from pupil.data.street.camera import Camera
 from pupil.data.street.canvas import Polygons
 from pupil.data.street.layout import build
-from pupil.data.street.world import CAR, PERSON, SIGN, World
+from pupil.data.street.world import BOX_KINDS, World
 from pupil.errors import UsageError
 
 CLASSES = ("sky", "building", "tree", "road", "pavement", "lane mark", "car", "person", "sign")
@@ -26,9 +26,8 @@ COLOURS = (
     (214, 48, 72),
     (240, 150, 24),
 )
-BOX_CLASSES = ("car", "person", "sign")
+BOX_CLASSES = tuple(CLASSES[kind] for kind in BOX_KINDS)
 MIN_PIXELS = 8
-_BOX_LABELS = {CAR: 0, PERSON: 1, SIGN: 2}
 
 
 @dataclass(frozen=True)
@@ -80,10 +79,7 @@ def draw_scene(seed: int, size: tuple[int, int] = (64, 96)) -> Scene:
         >>> bool((scene.depth[scene.mask == CLASSES.index("sky")] == 0).all())
         True
     """
-    if seed < 0:
-        raise UsageError(f"expected a seed from 0, got {seed}: pass a non-negative integer")
-    if not all(32 <= length <= 512 for length in size):
-        raise UsageError(f"expected a height and a width from 32 to 512, got {tuple(size)}: draw within and resize")
+    check_bounds(seed, size)
     random = np.random.default_rng((seed, 0))
     world = build(random)
     sky = weather.draw_weather(random)
@@ -111,6 +107,18 @@ def draw_scene(seed: int, size: tuple[int, int] = (64, 96)) -> Scene:
         camera,
         sky.condition,
     )
+
+
+def check_bounds(seed: int, size: tuple[int, int]) -> None:
+    """That a scene can be drawn.
+
+    Raises:
+        UsageError: for a negative seed or a size outside 32 to 512.
+    """
+    if seed < 0:
+        raise UsageError(f"expected a seed from 0, got {seed}: pass a non-negative integer")
+    if not all(32 <= length <= 512 for length in size):
+        raise UsageError(f"expected a height and a width from 32 to 512, got {tuple(size)}: draw within and resize")
 
 
 def _tent(samples: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -143,7 +151,7 @@ def _boxes(
     renumbered = np.zeros(count, np.int32)
     renumbered[kept] = np.arange(1, len(kept) + 1)
     boxes = np.stack([low[0], low[1], high[0] + 1, high[1] + 1], axis=1)[kept].astype(np.float32)
-    labels = np.array([_BOX_LABELS[world.kinds[index - 1]] for index in kept], np.int64)
+    labels = np.array([BOX_KINDS.index(world.kinds[index - 1]) for index in kept], np.int64)
     return boxes, labels, renumbered[numbers]
 
 

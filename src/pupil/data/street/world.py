@@ -13,6 +13,7 @@ from pupil.data.street.palette import Colour
 from pupil.data.street.shapes import Shape
 
 SKY, BUILDING, TREE, ROAD, PAVEMENT, LANE_MARK, CAR, PERSON, SIGN = range(9)
+BOX_KINDS = (CAR, PERSON, SIGN)  # the things that get a box, in the order of its labels
 SHOP = 8  # added to the number of window columns of a wall whose ground floor is a shop
 
 
