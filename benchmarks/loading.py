@@ -31,6 +31,7 @@ from pupil.engine.stepper import Batch
 from pupil.engine.trainer import Trainer
 from pupil.methods import load_method
 from pupil.models import load_model
+from pupil.recipes.options import parse_size
 from pupil.run import Run
 from pupil.tasks.segmentation import SegmentationTask
 
@@ -95,9 +96,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 2])
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    size, crop = (tuple(map(int, text.split("x"))) for text in (arguments.size, arguments.crop))
+    size, crop = parse_size(arguments.size), parse_size(arguments.crop)
     options = Training(
-        student=arguments.student, batch_size=arguments.batch, steps=10**6, log_every=10**6, device="auto"
+        student=arguments.student, batch_size=arguments.batch, steps=10**6, log_every=10**6, device="cpu"
     )
     with tempfile.TemporaryDirectory() as place:
         data = write_images(Path(place) / "data", size)

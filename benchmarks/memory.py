@@ -4,7 +4,8 @@ python benchmarks/memory.py [--size 192x256] [--batch 2] [--student SPEC] [--tea
 
 The floor is the student's own step plus the teacher's forward pass, one after the other. A distiller asks the teacher
 while it holds what the student's backward pass needs, since a teacher may look at what the student has shown: that is
-the second line, and what a method adds stands against it. Each is measured in a process of its own.
+the second line, and what a method adds stands against it. On a CPU each is measured in a process of
+its own; on a device the allocator counts.
 """
 
 from __future__ import annotations

@@ -38,22 +38,35 @@ def forward_and_backward(loss: Callable[[Tensor, Tensor], Tensor], student: Tens
     return value.detach()
 
 
-def report(title: str, rounds: list[tuple[float, float]], at_least: float) -> bool:
-    """Print both medians, the median ratio and its spread; tell whether it reaches what is promised."""
-    slow, fast = (1000 * statistics.median(times) for times in zip(*rounds, strict=True))
+def report(title: str, rounds: list[tuple[float, float]], at_least: float) -> None:
+    """Print both medians and what becomes of the promised ratio."""
+    slow, fast = milliseconds(rounds)
+    print(f"{title:<44} {slow:10.1f} ms {fast:9.1f} ms   {judged(rounds, at_least=at_least, digits=1)}", flush=True)
+
+
+def milliseconds(rounds: list[tuple[float, float]]) -> tuple[float, float]:
+    """The median of each alternative."""
+    first, second = (1e3 * statistics.median(times) for times in zip(*rounds, strict=True))
+    return first, second
+
+
+def judged(
+    rounds: list[tuple[float, float]], *, at_least: float = 0.0, at_most: float = float("inf"), digits: int = 3
+) -> str:
+    """The median ratio of the first to the second with its spread, and whether it keeps what is promised."""
     ratios = sorted(first / second for first, second in rounds)
-    ratio, reached = statistics.median(ratios), statistics.median(ratios) >= at_least
-    print(
-        f"{title:<44} {slow:10.1f} ms {fast:9.1f} ms   {ratio:6.1f}x  ({ratios[0]:.1f} to {ratios[-1]:.1f}, "
-        f"{len(rounds)} rounds, expected >= {at_least:g}x{'' if reached else ', MISSED'})",
-        flush=True,
+    ratio = statistics.median(ratios)
+    promised = f">= {at_least:g}" if at_least else f"<= {at_most:g}"
+    return (
+        f"{ratio:.{digits}f}x ({ratios[0]:.{digits}f} to {ratios[-1]:.{digits}f}, {len(rounds)} rounds, expected "
+        f"{promised}x{'' if at_least <= ratio <= at_most else ', MISSED'})"
     )
-    return reached
 
 
-def machine() -> str:
+def machine(device: str = "cpu") -> str:
     """What the numbers were measured on."""
-    return f"torch {torch.__version__}, CPU, threads: {torch.get_num_threads()}"
+    where = torch.cuda.get_device_name() if device != "cpu" else f"CPU, threads: {torch.get_num_threads()}"
+    return f"torch {torch.__version__}, {where}"
 
 
 def _seconds(run: Callable[[], object]) -> float:

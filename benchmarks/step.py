@@ -9,19 +9,19 @@ same over cross-entropy on the tensor that the first of them reads.
 from __future__ import annotations
 
 import argparse
-import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from side_by_side import machine, side_by_side
+from side_by_side import judged, machine, milliseconds, side_by_side
 from torch import Tensor, nn
 
 from pupil.distiller import Distiller
 from pupil.engine.balance import balance
 from pupil.methods import NAMES, load_method
 from pupil.models import load_model
+from pupil.recipes.options import parse_size
 from pupil.tasks.segmentation import SegmentationTask
 
 CLASSES = 21
@@ -129,13 +129,9 @@ def main() -> None:
         rounds = side_by_side(bench.step(distiller), bench.floor(), arguments.rounds)
         alone = side_by_side(*terms_alone(bench, distiller), 3 * arguments.rounds)
         distiller.student.release()
-        ratios = sorted(first / second for first, second in rounds)
-        ratio, limit = statistics.median(ratios), AT_MOST[name]
-        step, floor = (1e3 * statistics.median(each) for each in zip(*rounds, strict=True))
-        terms, cross_entropy = (1e3 * statistics.median(each) for each in zip(*alone, strict=True))
+        (step, floor), (terms, cross_entropy) = milliseconds(rounds), milliseconds(alone)
         print(
-            f"{name:<12} {step:8.1f} ms   floor {floor:8.1f} ms   {ratio:.3f}x ({ratios[0]:.3f} to {ratios[-1]:.3f}, "
-            f"{len(rounds)} rounds, expected <= {limit:.2f}x{'' if ratio <= limit else ', MISSED'})   "
+            f"{name:<12} {step:8.1f} ms   floor {floor:8.1f} ms   {judged(rounds, at_most=AT_MOST[name])}   "
             f"its terms {terms:6.1f} ms, {terms / floor:.3f} of the floor, {terms / cross_entropy:.1f}x cross-entropy",
             flush=True,
         )
@@ -145,7 +141,7 @@ def parsed(description: str) -> argparse.Namespace:
     """The arguments that this benchmark and that of memory share."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("methods", nargs="*", metavar="METHOD", help="all, by default")
-    parser.add_argument("--size", type=lambda text: tuple(map(int, text.split("x"))), default=(192, 256))
+    parser.add_argument("--size", type=parse_size, default=(192, 256))
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--student", default=STUDENT)
     parser.add_argument("--teacher", default=TEACHER)
@@ -156,9 +152,7 @@ def parsed(description: str) -> argparse.Namespace:
 
 def described(arguments: argparse.Namespace) -> str:
     """What is measured, and on what."""
-    size, on = "x".join(map(str, arguments.size)), machine()
-    if arguments.device != "cpu":
-        on = f"torch {torch.__version__}, {torch.cuda.get_device_name()}"
+    size, on = "x".join(map(str, arguments.size)), machine(arguments.device)
     return f"{arguments.teacher} -> {arguments.student}, {CLASSES} classes, {arguments.batch} images of {size}, {on}"
 
 

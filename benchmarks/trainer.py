@@ -14,7 +14,6 @@ import contextlib
 import copy
 import io
 import math
-import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -23,7 +22,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from side_by_side import machine
+from side_by_side import judged, machine, milliseconds
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -36,6 +35,7 @@ from pupil.engine.trainer import Trainer
 from pupil.losses import KDLoss
 from pupil.methods import load_method
 from pupil.models import load_model
+from pupil.recipes.options import parse_size
 from pupil.run import Run
 from pupil.tasks.segmentation import SegmentationTask
 
@@ -97,7 +97,7 @@ class TimedTrainer(Trainer):
 
 
 def compare(method: str, arguments: argparse.Namespace, folder: Path) -> None:
-    height, width = map(int, arguments.size.split("x"))
+    height, width = parse_size(arguments.size)
     scenes = StreetScenes(64, size=(height, width))
     options = Training(
         student=arguments.student, method=method, batch_size=arguments.batch, steps=BLOCK * (arguments.rounds + 1),
@@ -135,14 +135,10 @@ def compare(method: str, arguments: argparse.Namespace, folder: Path) -> None:
     with contextlib.redirect_stdout(io.StringIO()):
         trainer.fit()
     # The first blocks hold what is done once.
-    ratios = sorted(ours / theirs for ours, theirs in rounds[1:])
-    ours, theirs = (1e3 * statistics.median(times) / BLOCK for times in zip(*rounds[1:], strict=True))
-    ratio = statistics.median(ratios)
+    ours, theirs = milliseconds(rounds[1:])
     print(
-        f"{method:<8} trainer {ours:7.2f} ms a step   by hand {theirs:7.2f} ms   {ratio:.3f}x "
-        f"({ratios[0]:.3f} to {ratios[-1]:.3f}, {len(ratios)} rounds of {BLOCK} steps, "
-        f"expected <= {AT_MOST}x{'' if ratio <= AT_MOST else ', MISSED'}); "
-        f"a checkpoint {1e3 * trainer.saving / trainer.checkpoints:.1f} ms",
+        f"{method:<8} trainer {ours / BLOCK:7.2f} ms a step   by hand {theirs / BLOCK:7.2f} ms   "
+        f"{judged(rounds[1:], at_most=AT_MOST)}; a checkpoint {1e3 * trainer.saving / trainer.checkpoints:.1f} ms",
         flush=True,
     )
 

@@ -359,6 +359,6 @@ def test_what_is_no_fault_of_the_item_passes(error: Exception) -> None:
             raise error
 
     views = Views(Unlucky(), skip=True)
-    with pytest.raises(type(error), match="none left|pid 7"):
+    with pytest.raises(type(error), match=r"none left|pid 7"):
         views[0, 0]
     assert views.bad_names() == []
