@@ -8,6 +8,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
+# Two processes of tests with a thread each: with more threads than cores, all of them wait for one another.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -q
+
 .PHONY: demo test check benchmarks results-camvid clean
 
 $(READY): pyproject.toml
@@ -21,13 +24,13 @@ demo: $(READY)
 	$(BIN)/pupil demo --seeds "$(SEEDS)" --overwrite
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -q
+	$(PYTEST)
 
 check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist loadfile -q -m "not slow"
+	$(PYTEST) -m "not slow"
 
 benchmarks: $(READY)
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

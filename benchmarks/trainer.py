@@ -2,7 +2,7 @@
 
 python benchmarks/trainer.py [--size 64x96] [--batch 8] [--student pupil:tiny] [--teacher pupil:base]
 
-The same networks, images, losses, optimizer, clipping and schedule, and a log line every 50 steps. The loop
+The same networks, images, losses, optimizer, clipping and schedule, and a log line every 20 steps. The loop
 takes its turn where the trainer validates; checkpoints are timed apart. `--processor` counts processor time instead,
 which other programs on the machine disturb less.
 """
@@ -39,7 +39,7 @@ from pupil.recipes.options import parse_size
 from pupil.run import Run
 from pupil.tasks.segmentation import SegmentationTask
 
-BLOCK, LOG_EVERY, AT_MOST = 50, 50, 1.03
+BLOCK, LOG_EVERY, AT_MOST = 20, 20, 1.03
 clock = time.perf_counter
 METHODS: dict[str, dict[str, Any]] = {"none": {}, "kd": {"weight": 1.0}}
 
@@ -149,7 +149,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--student", default="pupil:tiny")
     parser.add_argument("--teacher", default="pupil:base")
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=45, help="turns of 20 steps")
     parser.add_argument("--processor", action="store_true", help="count processor time")
     arguments = parser.parse_args()
     if arguments.processor:

@@ -298,6 +298,7 @@ def test_replacements_are_those_that_the_data_set_allows() -> None:
     assert [views[index, 0][2][0].item() for index in (3, 4, 9, 8)] == [0, 0, 5, 8]
 
 
+@pytest.mark.slow
 def test_marks_reach_a_process_that_shares_nothing_else() -> None:
     views = Views(Holed(1, count=3), skip=True)
     loader = DataLoader(views, batch_sampler=in_order(3, 3), num_workers=1, multiprocessing_context="spawn")

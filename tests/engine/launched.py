@@ -1,21 +1,29 @@
-"""What `torchrun` starts in the tests of several processes: each method for three steps, and a few facts about it."""
+"""What `torchrun` starts in the tests of several processes: short trainings, some with a fault, and facts of them."""
 
 from __future__ import annotations
 
+import io
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from pupil.data.batches import Batches
+from pupil.distiller import Distiller, Term
 from pupil.engine.evaluation import evaluate
 from pupil.engine.options import Training
 from pupil.engine.processes import make_accelerator
+from pupil.engine.reached import freeze_unreached
 from pupil.engine.trainer import Trainer
+from pupil.errors import UsageError
 from pupil.methods import NAMES, load_method
 from pupil.run import Run
+from pupil.taps import Tapped
 from pupil.tasks.segmentation import SegmentationTask
 
 TASK = SegmentationTask(["road", "car", "sky"])
@@ -24,6 +32,18 @@ GENERATOR = torch.Generator().manual_seed(0)
 DATA = [
     (torch.rand(3, 16, 16, generator=GENERATOR), torch.randint(0, 3, (16, 16), generator=GENERATOR)) for _ in range(10)
 ]
+OPTIONS: dict[str, Any] = {
+    "steps": 3,
+    "batch_size": 4,
+    "evaluations": 1,
+    "log_every": 1,
+    "device": "cpu",
+    "optimizer": "sgd",
+    "learning_rate": 0.1,
+    "warmup": 0.0,
+}
+# Cut off after the checkpoint at step 3, between the start and the row of step 4.
+CUT = {"steps": 6, "log_every": 4, "save_every": 3}
 
 
 def network(width: int, seed: int) -> nn.Sequential:
@@ -38,36 +58,141 @@ def network(width: int, seed: int) -> nn.Sequential:
     )
 
 
-def train(folder: Path, method: str, **options: object) -> Run:
-    """Three steps of a method in as many processes as there are."""
-    settings = Training(
-        steps=3, batch_size=4, evaluations=1, log_every=1, device="cpu", optimizer="sgd", learning_rate=0.1, warmup=0.0
-    )
-    settings = Training(**{**settings.record(), **options})
-    accelerator = make_accelerator(settings)
+class Branches(nn.Module):
+    """Batch statistics, dropout, an auxiliary head, and one layer for dark images and another for bright ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Dropout2d(0.3), nn.ReLU())
+        self.dark, self.bright = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1)
+        self.main, self.auxiliary = nn.Conv2d(4, 3, 1), nn.Conv2d(4, 3, 1)
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        shown = self.body(image)
+        branch = self.dark if image.amax() < 1.0 else self.bright
+        return {"out": self.main(branch(shown)), "aux": self.auxiliary(shown)}
+
+
+class Unreadable(list[Any]):
+    """A data set with one image that cannot be read."""
+
+    def __init__(self, bad: int) -> None:
+        super().__init__(DATA)
+        self.bad = bad
+
+    def __getitem__(self, index: Any) -> Any:
+        if index == self.bad:
+            raise OSError("truncated")
+        return super().__getitem__(index)
+
+
+def by_method(method: str, teacher: int = 1) -> Distiller:
     student = network(4, 0)
     layers = {"layer": "4"} if method in ("attention", "hint", "similarity") else {}
     torch.manual_seed(0)
-    plan = load_method(method)(student, network(8, 1).eval(), TASK, DATA[0][0][None], **layers)
+    return load_method(method)(student, network(8, teacher).eval(), TASK, DATA[0][0][None], **layers).distiller
+
+
+def branches(auxiliary_weight: float = 0.0) -> Distiller:
+    torch.manual_seed(0)
+    task = Term(*TASK.objective(auxiliary_weight=auxiliary_weight))
+    return Distiller(Tapped(Branches(), call=TASK.call), None, {"task": task})
+
+
+def trainer(folder: Path, distiller: Distiller, data: Any = DATA, **options: Any) -> Trainer:
+    """A training of seconds in as many processes as there are."""
+    settings = Training(**{**OPTIONS, **options})
+    accelerator = make_accelerator(settings)
 
     def scores(model: nn.Module) -> Mapping[str, float]:
         place = {"rank": accelerator.process_index, "world": accelerator.num_processes}
         return evaluate(model, TASK, DATA, batch_size=4, **place)
 
-    if accelerator.is_main_process:
+    if accelerator.is_main_process and not settings.resume:
         Run.create(folder, {})
     accelerator.wait_for_everyone()
     run = Run(folder, writes=accelerator.is_main_process)
-    trainer = Trainer(
-        plan.distiller, DATA, None, scores, metric="miou", options=settings, run=run, accelerator=accelerator
-    )
-    trainer.fit()
-    accelerator.wait_for_everyone()
-    return run
+    return Trainer(distiller, data, None, scores, metric="miou", options=settings, run=run, accelerator=accelerator)
+
+
+def train(folder: Path, method: str, **options: Any) -> Run:
+    """Three steps of a method."""
+    ours = trainer(folder, by_method(method), **options)
+    ours.fit()
+    ours.accelerator.wait_for_everyone()
+    return ours.run
 
 
 def weights(run: Run) -> dict[str, Tensor]:
     return run.load_weights()
+
+
+def item_of(rank: int, step: int) -> int:
+    """An item that this one of two processes sees in this step."""
+    return list(Batches(len(DATA), 4, steps=3, seed=0, rank=rank, world=2))[step][0][0]
+
+
+def refused(action: Callable[[], object]) -> str:
+    try:
+        action()
+    except UsageError as error:
+        return str(error)
+    return "nothing was refused"
+
+
+class PowerCut(Exception):
+    """The run stops here."""
+
+
+def cut_and_resumed(folder: Path) -> list[str]:
+    """The same run in one go and in two; returns what is frozen."""
+    trainer(folder / "unbroken", branches(), **CUT).fit()
+    first = trainer(folder / "resumed", branches(), **CUT)
+    learn = first._learn
+
+    def learning(parts: Any) -> float:
+        if first.step == 3:
+            raise PowerCut
+        return learn(parts)
+
+    first._learn = learning
+    try:
+        first.fit()
+    except PowerCut:
+        # Whatever else was drawn in between is forgotten.
+        torch.rand(7)
+    second = trainer(folder / "resumed", branches(), resume=True, **CUT)
+    second.fit()
+    return [name for name, each in second.student.named_parameters() if not each.requires_grad]
+
+
+def asked(rank: int, auxiliary_weight: float) -> dict[str, Any]:
+    """What is unreached where one process begins with a dark image and the other with a bright one."""
+    taken = []
+
+    def batches() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        for index in range(4):
+            taken.append(index)
+            image, target = DATA[index]
+            yield image[None] + (index + rank) % 2, target[None], torch.zeros(1, 2, dtype=torch.long)
+
+    found = freeze_unreached(branches(auxiliary_weight).train(), batches(), make_accelerator(Training(device="cpu")))
+    return {"frozen": found, "batches": len(taken)}
+
+
+def with_a_bad_image(folder: Path) -> str:
+    """What is printed where a process cannot read an image of its share."""
+    ours = trainer(folder, by_method("none"), Unreadable(item_of(1, 0)), steps=2, skip_bad_images=True)
+    with redirect_stdout(io.StringIO()) as said:
+        ours.fit()
+    return said.getvalue()
+
+
+def with_a_broken_image(folder: Path) -> str:
+    """How a training ends that finds NaN in a process's share of the second step."""
+    broken = item_of(1, 1)
+    data = [(image * torch.nan if index == broken else image, target) for index, (image, target) in enumerate(DATA)]
+    return refused(trainer(folder, by_method("none"), data).fit)
 
 
 def main(folder: Path) -> None:
@@ -75,7 +200,16 @@ def main(folder: Path) -> None:
         train(folder / method, method)
     train(folder / "accumulated", "kd", accumulate=2)
     rank = torch.distributed.get_rank()
-    (folder / f"rank-{rank}.json").write_text(json.dumps({"world": torch.distributed.get_world_size()}))
+    facts = {
+        "world": torch.distributed.get_world_size(),
+        "frozen": cut_and_resumed(folder),
+        "reached together": asked(rank, auxiliary_weight=0.4),
+        "unreached together": asked(rank, auxiliary_weight=0.0),
+        "bad image": with_a_bad_image(folder / "bad"),
+        "broken image": with_a_broken_image(folder / "broken"),
+        "other teacher": refused(lambda: trainer(folder / "other", by_method("kd", teacher=1 + rank))),
+    }
+    (folder / f"rank-{rank}.json").write_text(json.dumps(facts))
     torch.distributed.destroy_process_group()
 
 

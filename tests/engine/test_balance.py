@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.small import network, trainer
 from pupil import schedules
 from pupil.distiller import Distiller, Term
-from pupil.engine.balance import balance, ratios, set_ratios, unmeasured
+from pupil.engine.balance import SCALE, balance, ratios, set_ratios, unmeasured
 from pupil.errors import UsageError
 from pupil.lesson import features, outputs, supervised
 from pupil.schedules import Share
@@ -98,6 +100,42 @@ def test_two_layers_pull_together() -> None:
     pulls = torch.autograd.grad(distiller.terms["task"](lesson), places)
     expected = float(torch.cat([each.flatten() for each in pulls]).norm()) / (5 * 6 + 5 * 3) ** 0.5
     assert balance(distiller, batches(1)) == pytest.approx({"both": expected})
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0 * SCALE])
+def test_the_factor_on_the_gradients_leaves_no_trace_in_float32(monkeypatch: pytest.MonkeyPatch, scale: float) -> None:
+    found = []
+    for factor in (SCALE, scale):
+        monkeypatch.setattr("pupil.engine.balance.SCALE", factor)
+        terms = {
+            "match": Term(SquaredError(), outputs, Share(0.5)),
+            "hint": Term(SquaredError(), features("0"), Share(1.0)),
+        }
+        found.append(balance(between(deep(0), deep(1), ["0"], **terms), batches()))
+    assert found[0] == found[1]
+
+
+def test_gradients_that_float16_would_round_to_zero_count() -> None:
+    class Faint(SquaredError):
+        def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+            return 1e-7 * super().forward(student.float(), teacher.float())
+
+    found = []
+    for half in (False, True):
+        distiller = between(linear(0), linear(1), [], faint=Term(Faint(), outputs, Share(0.5)))
+        with torch.autocast("cpu", torch.float16, enabled=half):
+            found.append(balance(distiller, batches())["faint"])
+    assert found[1] == pytest.approx(found[0], rel=0.01)
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("no", torch.float32), ("bf16", torch.bfloat16)])
+def test_a_trainer_measures_in_the_precision_of_its_run(tmp_path: Path, precision: str, dtype: torch.dtype) -> None:
+    student, seen = network(), []
+    ours = trainer(tmp_path / "run", student=student, precision=precision)
+    student.register_forward_hook(lambda module, received, shown: seen.append(shown.dtype))
+    ours._balance()
+    # One for each batch of the run.
+    assert seen == [dtype] * 4
 
 
 def test_a_term_is_measured_when_it_begins() -> None:

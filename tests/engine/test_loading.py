@@ -79,6 +79,17 @@ def test_a_trial_shows_what_comes_next_and_takes_nothing_away(first: int) -> Non
     assert torch.equal(torch.get_rng_state(), random)
 
 
+def test_a_trial_in_another_precision_shows_the_same_images() -> None:
+    def turned(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        return image.as_subclass(Tensor) @ torch.rand(8, 8), target
+
+    settings = Training(steps=3, batch_size=4, device="cpu")
+    ours = Loading(Views(DATA, turned), settings, make_accelerator(settings))
+    with torch.autocast("cpu", torch.bfloat16):
+        trial = list(ours.trial(first=0))
+    assert same(flat([trial]), flat(ours.steps(first=0)))
+
+
 def test_other_batches_are_asked_for_with_the_runs_numbers() -> None:
     asked: list[Any] = []
 

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from engine.launched import train, weights
+from engine.launched import DATA, TASK, Branches, item_of, train, weights
+from pupil.engine.checkpoint import load_checkpoint
+from pupil.engine.evaluation import evaluate
 from pupil.engine.options import Training
 from pupil.engine.processes import any_process, make_accelerator, refuse_unlike, share_buffers
 from pupil.errors import UsageError
@@ -21,11 +25,12 @@ LAUNCHED = Path(__file__).with_name("launched.py")
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Each method trained by two processes, launched as people launch them."""
+    """Each method and each fault in two processes, launched as people launch them, and once, for a launch is slow."""
     folder = tmp_path_factory.mktemp("shared")
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(LAUNCHED.parents[1])}
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", LAUNCHED, folder]
-    ended = subprocess.run(command, capture_output=True, text=True, env=environment)
+    # Processes that do not agree wait for each other.
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
     assert ended.returncode == 0, ended.stderr
     assert sorted(path.name for path in folder.glob("rank-*.json")) == ["rank-0.json", "rank-1.json"]
     return folder
@@ -45,6 +50,67 @@ def test_two_processes_train_what_one_trains(shared: Path, tmp_path: Path, metho
     assert [row["loss"] for row in rows[1]] == pytest.approx([row["loss"] for row in rows[0]], abs=1e-5)
     scores = [run.metrics[-1]["metrics"]["miou"] for run in (alone, together)]
     assert scores[1] == pytest.approx(scores[0], abs=1e-6)
+
+
+def facts(shared: Path, name: str) -> list[Any]:
+    """What each of the two processes found."""
+    return [json.loads((shared / f"rank-{rank}.json").read_text())[name] for rank in (0, 1)]
+
+
+@pytest.mark.slow
+def test_two_processes_go_on_to_the_rows_of_the_unbroken_run(shared: Path) -> None:
+    rows, ends = [], []
+    for name in ("unbroken", "resumed"):
+        run = Run(shared / name)
+        trained, scored = run.metrics[:-1], run.metrics[-1]
+        assert [row["step"] for row in trained] == [4, 6]
+        rows.append([(row["learning_rate"], row["loss"], row["terms"]["task"]) for row in trained])
+        ends.append((scored["step"], scored["metrics"], {name: each.tolist() for name, each in weights(run).items()}))
+    # The processes go on from the mean of what they had summed, which rounds at another place.
+    assert rows[1] == [pytest.approx(row, rel=1e-6) for row in rows[0]]
+    assert ends[1] == ends[0]
+    # The processes' batch statistics differ; all validate with those that are saved.
+    student = Branches()
+    student.load_state_dict(run.load_weights())
+    assert evaluate(student, TASK, DATA)["miou"] == pytest.approx(scored["metrics"]["miou"], abs=1e-6)
+
+
+@pytest.mark.slow
+def test_both_processes_freeze_what_no_loss_reaches(shared: Path) -> None:
+    frozen = ["bright.weight", "bright.bias", "auxiliary.weight", "auxiliary.bias"]
+    assert facts(shared, "frozen") == [frozen, frozen]
+
+
+@pytest.mark.slow
+def test_what_any_process_reaches_stays_free_and_all_ask_equally_often(shared: Path) -> None:
+    # Each first image reaches another layer; together they reach both.
+    assert facts(shared, "reached together") == [{"frozen": [], "batches": 1}] * 2
+    frozen = ["auxiliary.weight", "auxiliary.bias"]
+    assert facts(shared, "unreached together") == [{"frozen": frozen, "batches": 4}] * 2
+
+
+@pytest.mark.slow
+def test_a_bad_image_in_another_processs_share_is_counted(shared: Path) -> None:
+    bad = item_of(1, 0)
+    first, *_ = facts(shared, "bad image")
+    assert [line.endswith("images replaced: 1") for line in first.splitlines() if "task" in line] == [True] * 2
+    assert first.endswith(f"training  replaced, since they cannot be read: item {bad}\n")
+    assert load_checkpoint(shared / "bad")["bad"].nonzero().flatten().tolist() == [bad]
+
+
+@pytest.mark.slow
+def test_what_another_process_found_in_a_bad_step_is_told_and_kept(shared: Path) -> None:
+    first, *_ = facts(shared, "broken image")
+    assert "got NaN or infinity in term 'task' at step 1, first in student.0 (it received " in first
+    assert f"its batch is kept in {shared / 'broken'}.bad-batch.pt" in first
+    ((image, _, sample),) = torch.load(shared / "broken.bad-batch.pt", weights_only=True)["parts"]
+    assert sample[image.flatten(1).isnan().all(1), 0].tolist() == [item_of(1, 1)]
+
+
+@pytest.mark.slow
+def test_teachers_that_differ_are_refused(shared: Path) -> None:
+    line = "expected the same teacher in all 2 processes, got another in [1]: give every machine the same run folder"
+    assert facts(shared, "other teacher") == [line, line]
 
 
 def test_one_process_needs_nobody() -> None:

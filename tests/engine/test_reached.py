@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from engine.small import network, trainer
 from pupil import schedules
 from pupil.distiller import Distiller, Term
 from pupil.engine.reached import freeze_unreached
@@ -59,10 +61,20 @@ def trainable(module: nn.Module) -> set[str]:
     return {name for name, each in module.named_parameters() if each.requires_grad}
 
 
-def test_a_head_without_a_loss_is_frozen() -> None:
+@pytest.mark.parametrize("mixed", [False, True])
+def test_a_head_without_a_loss_is_frozen(mixed: bool) -> None:
     ours = distiller()
-    assert freeze_unreached(ours, batches()) == ["aux.weight", "aux.bias"]
+    with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+        assert freeze_unreached(ours, batches()) == ["aux.weight", "aux.bias"]
     assert trainable(ours.student.model) == set(dict(TwoHeads().named_parameters())) - {"aux.weight", "aux.bias"}
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("no", torch.float32), ("bf16", torch.bfloat16)])
+def test_a_trainer_asks_in_the_precision_of_its_run(tmp_path: Path, precision: str, dtype: torch.dtype) -> None:
+    student, seen = network(), []
+    student.register_forward_hook(lambda module, received, shown: seen.append(shown.dtype))
+    trainer(tmp_path / "run", student=student, precision=precision)
+    assert seen == [dtype]
 
 
 def test_where_everything_is_reached_one_batch_is_enough() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 import torch.distributed as processes
 from torch import Tensor
@@ -22,6 +23,7 @@ def batch(seed: int = 0) -> Tensor:
     return torch.randn(4, 3, 2, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
+@pytest.mark.slow
 def test_two_processes_see_the_whole_batch_and_its_gradient(tmp_path: object) -> None:
     torch.multiprocessing.spawn(share, (f"file://{tmp_path}/meeting", str(tmp_path)), nprocs=2)
     whole = batch().requires_grad_()

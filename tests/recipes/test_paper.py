@@ -73,5 +73,8 @@ def test_settings_belong_to_the_method_of_the_paper() -> None:
     assert train(**taught).record["options"]["settings"] == ["weight=2", "temperature=4"]
     own = train(**taught, method="cwd", settings=(*PUBLISHED.settings, "weight=5")).record["options"]
     assert own["settings"] == ["weight=5"]
+    # What somebody sets is theirs, also where the paper says the same.
+    same = train(**taught, method="cwd", settings=(*PUBLISHED.settings, "weight=2")).record["options"]
+    assert same["settings"] == ["weight=2"]
     last = train(**taught, settings=(*PUBLISHED.settings, "weight=5")).record["options"]
     assert last["settings"] == ["weight=2", "temperature=4", "weight=5"]

@@ -65,6 +65,11 @@ def test_the_gap_is_measured_at_the_seeds_of_the_gain(summary: Make) -> None:
     assert gap_closed(table) == pytest.approx(0.25)
 
 
+def test_the_student_alone_is_taken_at_the_seeds_of_the_gain(summary: Make) -> None:
+    table = Table([summary("none", 0, 0.40), summary("kd", 0, 0.50), summary("kd", 1, 0.70)])
+    assert facts(table)[:2] == [("60.0", "mIoU of kd"), ("40.0", "mIoU of the student alone")]
+
+
 def test_facts_compare_with_the_teacher(comparison: list[dict[str, Any]]) -> None:
     assert facts(Table(comparison)) == [
         ("65.0", "mIoU of aicsd"),

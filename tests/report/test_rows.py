@@ -26,6 +26,14 @@ def test_gains_are_paired_by_seed(comparison: list[dict[str, Any]]) -> None:
     assert rows["teacher"].gain is None
 
 
+def test_the_student_alone_stands_beside_each_gain(comparison: list[dict[str, Any]]) -> None:
+    rows = {row.label: row for row in aggregate(comparison)}
+    means = {label: row.alone and row.alone.mean for label, row in rows.items()}
+    # 62 over all seeds, and also at seed 1 alone.
+    kept = pytest.approx(0.62)
+    assert means == {"teacher": None, "none": None, "none-seconds": kept, "aicsd": kept, "kd": kept}
+
+
 def test_pairing_beats_the_difference_of_means(summary: Callable[..., dict[str, Any]]) -> None:
     runs = [summary("none", 0, 0.50), summary("none", 1, 0.70), summary("kd", 1, 0.71), summary("kd", 2, 0.90)]
     row = best(aggregate(runs))

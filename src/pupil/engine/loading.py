@@ -61,7 +61,14 @@ class Loading:
 
     def trial(self, first: int) -> Iterator[Batch]:
         """Some of the parts that come next, to measure something before they are trained on."""
-        return islice(self._stream(first, workers=0), TRIAL_BATCHES)
+        stream = self._stream(first, workers=0)
+        for _ in range(TRIAL_BATCHES):
+            # The precision in which they are tried is no matter of transforms, of which some multiply matrices.
+            with torch.autocast("cpu", enabled=False):
+                batch = next(stream, None)
+            if batch is None:
+                return
+            yield batch
 
     def _stream(self, first: int, workers: int) -> Iterator[Batch]:
         device = self.accelerator.device

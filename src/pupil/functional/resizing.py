@@ -23,6 +23,7 @@ def resized(maps: Tensor, size: Sequence[int]) -> Tensor:
         maps: (N, C, H, W) to (N, C, H', W').
 
     Example:
+        >>> import torch
         >>> resized(torch.zeros(1, 2, 4, 4, dtype=torch.float16), (8, 8)).dtype
         torch.float32
     """
