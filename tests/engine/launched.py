@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import sys
@@ -210,6 +211,8 @@ def main(folder: Path) -> None:
         "other teacher": refused(lambda: trainer(folder / "other", by_method("kd", teacher=1 + rank))),
     }
     (folder / f"rank-{rank}.json").write_text(json.dumps(facts))
+    # The group's threads end with the last trainer that refers to it; Python must not end before them.
+    gc.collect()
     torch.distributed.destroy_process_group()
 
 

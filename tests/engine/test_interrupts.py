@@ -86,3 +86,13 @@ def test_a_process_that_loads_data_ignores_them() -> None:
 
 def test_whoever_stops_for_ctrl_c_stops_for_this() -> None:
     assert issubclass(Stopped, KeyboardInterrupt)
+
+
+def test_what_is_ignored_outside_is_ignored_inside() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Interrupts(print) as interrupts:
+        signal.raise_signal(signal.SIGINT)
+        assert not interrupts.asked
+        signal.raise_signal(signal.SIGTERM)
+        assert interrupts.asked
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN

@@ -38,7 +38,9 @@ class Interrupts:
     def __enter__(self) -> Self:
         # Python allows handlers in the main thread alone; elsewhere signals keep their meaning.
         if threading.current_thread() is threading.main_thread():
-            self._before = {each: signal.signal(each, self._first) for each in SIGNALS}
+            # What is ignored stays ignored: so a shell keeps Ctrl-C from what it runs in the background.
+            heard = [each for each in SIGNALS if signal.getsignal(each) != signal.SIG_IGN]
+            self._before = {each: signal.signal(each, self._first) for each in heard}
         return self
 
     def __exit__(
