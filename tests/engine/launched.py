@@ -145,8 +145,8 @@ class PowerCut(Exception):
     """The run stops here."""
 
 
-def cut_and_resumed(folder: Path) -> list[str]:
-    """The same run in one go and in two; returns what is frozen."""
+def cut_and_resumed(folder: Path) -> dict[str, Any]:
+    """The same run in one go and in two; what is frozen at the end, and the batch statistics."""
     trainer(folder / "unbroken", branches(), **CUT).fit()
     first = trainer(folder / "resumed", branches(), **CUT)
     learn = first._learn
@@ -164,7 +164,8 @@ def cut_and_resumed(folder: Path) -> list[str]:
         torch.rand(7)
     second = trainer(folder / "resumed", branches(), resume=True, **CUT)
     second.fit()
-    return [name for name, each in second.student.named_parameters() if not each.requires_grad]
+    frozen = [name for name, each in second.student.named_parameters() if not each.requires_grad]
+    return {"frozen": frozen, "statistics": second.student.body[1].running_mean.tolist()}
 
 
 def asked(rank: int, auxiliary_weight: float) -> dict[str, Any]:
@@ -203,7 +204,7 @@ def main(folder: Path) -> None:
     rank = torch.distributed.get_rank()
     facts = {
         "world": torch.distributed.get_world_size(),
-        "frozen": cut_and_resumed(folder),
+        "branches": cut_and_resumed(folder),
         "reached together": asked(rank, auxiliary_weight=0.4),
         "unreached together": asked(rank, auxiliary_weight=0.0),
         "bad image": with_a_bad_image(folder / "bad"),
