@@ -230,3 +230,11 @@ def test_the_hash_tells_networks_apart(run: Run) -> None:
 
 def test_the_format_is_written_down(run: Run) -> None:
     assert json.loads((run.folder / "run.json").read_text())["format"] == module.FORMAT
+
+
+def test_a_run_without_network_and_classes_says_what_it_still_is_good_for(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", {"options": {}})
+    with pytest.raises(UsageError, match="names its network and classes"):
+        run.rebuildable()
+    run.update(model={"spec": "pupil:tiny"}, classes=["a", "b"])
+    assert run.rebuildable()["classes"] == ["a", "b"]

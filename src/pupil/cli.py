@@ -37,6 +37,7 @@ app = typer.Typer(
 train_app = typer.Typer(rich_markup_mode=None)
 app.add_typer(train_app, name="train")
 
+Best = Annotated[bool, typer.Option("--best", help="Take the weights of the best validation, not the last.")]
 Trust = Annotated[str | None, typer.Option(help="package.module:function that the run names and that may be imported.")]
 
 
@@ -164,27 +165,29 @@ def evaluate(
     data: Annotated[str | None, typer.Option(help="Data to score on; by default the run's own.")] = None,
     format: Annotated[str | None, typer.Option(help="Layout of that data folder; by default found.")] = None,
     batch_size: Annotated[int, typer.Option(help="Images at once.")] = 16,
+    best: Best = False,
     trust: Trust = None,
 ) -> None:
     """Score a run's student on a validation set, at the labels' own resolution."""
     from pupil.recipes.trained import evaluate_run
     from pupil.report.console import print_scores
 
-    print_scores(*evaluate_run(run, data, format=format, batch_size=batch_size, trust=trust))
+    print_scores(*evaluate_run(run, data, format=format, batch_size=batch_size, best=best, trust=trust))
 
 
 @app.command()
 def predict(
     run: Annotated[str, typer.Argument(help="Run folder.")],
-    images: Annotated[str, typer.Argument(help="An image, a folder, or a quoted pattern.")],
+    images: Annotated[list[str], typer.Argument(help="Images, folders, or quoted patterns.")],
     out: Annotated[str, typer.Option(help="Folder for masks and overlays.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that are there already.")] = False,
+    best: Best = False,
     trust: Trust = None,
 ) -> None:
     """Write a mask and an overlay for every image, at the image's own size."""
     from pupil.recipes.trained import predict_images
 
-    written = predict_images(run, images, out, overwrite=overwrite, trust=trust)
+    written = predict_images(run, images, out, overwrite=overwrite, best=best, trust=trust)
     print(f"{len(written)} masks in {out}/masks, overlays in {out}/overlays")
 
 

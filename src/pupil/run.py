@@ -111,6 +111,19 @@ class Run:
         path = self.folder / "summary.json"
         return _read_json(path) if path.is_file() else None
 
+    def rebuildable(self) -> dict[str, Any]:
+        """The record, once it is known to say what the network and its classes are.
+
+        Raises:
+            UsageError: for a run that no recipe wrote, such as one of a `Trainer` of the reader's own.
+        """
+        if not {"model", "classes"} <= self.record.keys():
+            raise UsageError(
+                f"expected a run that names its network and classes, as `pupil train` writes it, got "
+                f"{str(self.folder)!r} without: load its student.safetensors into your own network"
+            )
+        return self.record
+
     @property
     def metrics(self) -> list[dict[str, Any]]:
         """Every logged row, in order; a last row that a crash cut off is left out."""

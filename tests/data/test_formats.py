@@ -30,13 +30,13 @@ WRITERS: dict[str, Any] = {
     "camvid": write_camvid,
 }
 SAID = {
-    "folder": "data: folder layout, 4 training and 4 validation images, 3 classes, 255 ignored",
-    "painted": "data: painted folder layout, 1 training and 1 validation images, 2 classes, 2 ignored",
-    "voc": "data: Pascal VOC layout, 3 training and 2 validation images, 21 classes, 255 ignored",
-    "voc-sbd": "data: Pascal VOC with SBD layout, 5 training and 2 validation images, 21 classes, 255 ignored",
-    "cityscapes": "data: Cityscapes layout, 4 training and 2 validation images, 19 classes, 255 ignored",
-    "ade20k": "data: ADE20K layout, 3 training and 2 validation images, 150 classes, 255 ignored",
-    "camvid": "data: CamVid layout, 3 training and 2 validation images, 11 classes, 11 ignored",
+    "folder": "data: folder layout, 4 training, 4 validation images, 3 classes, id 255 ignored",
+    "painted": "data: painted folder layout, 1 training, 1 validation images, 2 classes, id 2 ignored",
+    "voc": "data: Pascal VOC layout, 3 training, 2 validation images, 21 classes, id 255 ignored",
+    "voc-sbd": "data: Pascal VOC with SBD layout, 5 training, 2 validation images, 21 classes, id 255 ignored",
+    "cityscapes": "data: Cityscapes layout, 4 training, 2 validation images, 19 classes, id 255 ignored",
+    "ade20k": "data: ADE20K layout, 3 training, 2 validation images, 150 classes, id 255 ignored",
+    "camvid": "data: CamVid layout, 3 training, 2 validation images, 11 classes, id 11 ignored",
 }
 
 

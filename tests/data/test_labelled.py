@@ -139,3 +139,13 @@ def test_the_cache_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert cached[1]
     with pytest.raises(UsageError, match="no such file"):
         cached[2]
+
+
+def test_all_labels_are_checked_at_once_where_a_run_would_meet_them_late(tmp_path: Path) -> None:
+    images = [save(tmp_path / f"{index}.jpg", np.zeros((4, 4, 3), np.uint8)) for index in range(3)]
+    masks = [save(tmp_path / f"{index}.png", [[0, 1, 1, 0]] * 4) for index in range(3)]
+    data = LabelledImages(images, masks, Classes(("a", "b")))
+    data.check_labels()
+    save(masks[2], [[0, 1, 7, 0]] * 4)
+    with pytest.raises(UsageError, match=r"in .*2\.png, got 7: pass --ignore-index .*, or mend the mask"):
+        data.check_labels()

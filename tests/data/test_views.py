@@ -363,3 +363,11 @@ def test_what_is_no_fault_of_the_item_passes(error: Exception) -> None:
     with pytest.raises(type(error), match=r"none left|pid 7"):
         views[0, 0]
     assert views.bad_names() == []
+
+
+@pytest.mark.parametrize("most", [2.0, 255.0])
+def test_floats_that_are_meant_as_bytes_are_refused(most: float) -> None:
+    image = torch.linspace(0.0, most, 48).view(3, 4, 4)
+    with pytest.raises(UsageError, match=f"expected floats from 0 to 1 in an image, got 0 to {most:g}: give bytes"):
+        as_image(image)
+    assert as_image(image / most).dtype == torch.float32

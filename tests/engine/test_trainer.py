@@ -320,11 +320,11 @@ def test_a_layer_that_breaks_is_named_with_its_ranges(tmp_path: Path) -> None:
         steps = 0
 
         def forward(self, image: Tensor) -> Tensor:
-            return image / (0.0 if bool((image.flatten(1).amax(1) == 9.0).any()) else 1.0)
+            return image / (0.0 if bool((image.flatten(1).amax(1) == 1.25).any()) else 1.0)
 
     # One image of the seven is too bright for the first layer.
     data = [
-        (image if index != 3 else torch.full_like(image, 9.0), target) for index, (image, target) in enumerate(DATA)
+        (image if index != 3 else torch.full_like(image, 1.25), target) for index, (image, target) in enumerate(DATA)
     ]
     student = nn.Sequential(Fragile(), nn.Conv2d(3, 3, 1))
     first = next(step for step, batch in enumerate(Batches(7, 3, steps=10, seed=0)) if 3 in dict(batch))
@@ -332,7 +332,7 @@ def test_a_layer_that_breaks_is_named_with_its_ranges(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         ours.fit()
     assert f"in term 'task' at step {first}, first in student.0 (it received " in str(caught.value)
-    assert " to 9 and showed " in str(caught.value)
+    assert " to 1.25 and showed " in str(caught.value)
     kept = torch.load(tmp_path / "run.bad-batch.pt", weights_only=True)
     assert 3 in kept["parts"][0][2][:, 0]
 

@@ -149,3 +149,31 @@ def test_data_that_know_some_of_the_classes_are_scored_on_those(
     (data / "classes.json").write_text(json.dumps({"classes": ["tree", "car"], "ignore_index": 7}))
     with pytest.raises(UsageError, match="got none for car among its road, sky, tree"):
         evaluate_run(str(named), str(data))
+
+
+def test_the_best_weights_are_taken_on_request(teacher: Path, tmp_path: Path) -> None:
+    run = Run(Path(shutil.copytree(teacher, tmp_path / "run")))
+    halved = {name: each / 2 if each.is_floating_point() else each for name, each in run.load_weights().items()}
+    run.save_weights(halved, "best")
+    for best, expected in ((False, Run(teacher).load_weights()), (True, halved)):
+        found = load_trained(run.folder, best=best).model.state_dict()
+        assert all(torch.equal(found[name], each) for name, each in expected.items())
+    image = save(tmp_path / "a.png", np.zeros((32, 48, 3), np.uint8))
+    other = save(tmp_path / "b.png", np.zeros((20, 30, 3), np.uint8))
+    ended = pupil("predict", run.folder, image, other, "--best", "--out", tmp_path / "seen")
+    assert ended.code == 0, ended.err
+    assert sorted(path.name for path in (tmp_path / "seen" / "masks").iterdir()) == ["a.png", "b.png"]
+
+
+def test_a_label_of_the_validation_set_that_is_no_class_is_met_before_the_first_step(
+    miniature: Path, tmp_path: Path
+) -> None:
+    data = Path(shutil.copytree(miniature, tmp_path / "data"))
+    (data / "classes.json").write_text(json.dumps({"classes": ["road", "sky", "tree"]}))
+    mask = sorted((data / "val" / "masks").iterdir())[-1]
+    save(mask, np.full_like(np.asarray(Image.open(mask)), 9))
+    ended = pupil("train", "segmentation", "--data", data, "--size", "32x48", "--steps", 2, "--out", tmp_path / "run")
+    assert ended.code == 2
+    assert "got 9: pass --ignore-index" in ended.err
+    assert "step" not in ended.out
+    assert not (tmp_path / "run").exists()

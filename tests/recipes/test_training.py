@@ -214,7 +214,7 @@ def test_a_run_of_the_readers_own_code_needs_trust(
     spec = "ownnets:narrow?width=5"
     small = ["--data", miniature, "--size", "32x48"]
     assert train(*small, "--student", spec, "--out", "own").code == 0
-    asked = "not run unasked: pass --trust ownnets:narrow?width=5 to allow it"
+    asked = "not run unasked: pass --trust 'ownnets:narrow?width=5' to allow it"
     taught = [*small, "--method", "kd", "--teacher", "own", "--out", "student"]
     for command in (["evaluate", "own"], ["predict", "own", miniature / "val", "--out", "seen"], ["layers", "own"]):
         refused = pupil(*command)

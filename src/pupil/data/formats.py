@@ -76,13 +76,13 @@ def find_format(root: str | Path, name: str = AUTO) -> str:
 def described(root: str | Path, name: str, train: SegmentationData, val: SegmentationData) -> str:
     """One line on what was found in a folder: layout, images, classes.
 
-    Example: `data: Pascal VOC layout, 1464 training and 1449 validation images, 21 classes, 255 ignored`.
+    Example: `data: Pascal VOC layout, 1464 training, 1449 validation images, 21 classes, id 255 ignored`.
     """
     parts = [
         f"data: {FORMATS[name].title} layout",
-        f"{len(train)} training and {len(val)} validation images",
+        f"{len(train)} training, {len(val)} validation images",
         f"{len(train.classes)} classes",
-        f"{train.ignore_index} ignored",
+        f"id {train.ignore_index} ignored",
     ]
     if name == "voc" and AugmentedVOC.fits(Path(root)):
         parts.append("SBD's labels with --format voc-sbd")

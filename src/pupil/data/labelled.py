@@ -80,12 +80,25 @@ class LabelledImages(Dataset[tuple[Any, Any]]):
         # A transform that works in place must not reach what is kept; the mask is copied as it becomes int64.
         return tv_tensors.Image(image.clone()), tv_tensors.Mask(torch.from_numpy(ids.astype(np.int64)))
 
+    def check_labels(self) -> None:
+        """Read every mask, so that a mistake in one shows now and not in the middle of a run.
+
+        Raises:
+            UsageError: a mask is corrupt or holds ids that are no class.
+        """
+        with ThreadPoolExecutor(4) as pool:  # decoding leaves the interpreter's lock
+            list(pool.map(self._read_mask, self.masks))
+
+    def _read_mask(self, mask: Path) -> Ids:
+        ids = self._reader.read(mask)
+        remedy = "pass --ignore-index if such an id means unlabelled, name all the classes, or mend the mask"
+        check_ids(ids, len(self.classes), self.ignore_index, mask, remedy)
+        return ids
+
     def _read(self, index: int) -> tuple[Tensor, Ids]:
         path, mask = self.images[index], self.masks[index]
-        image, ids = read_image(path), self._reader.read(mask)
+        image, ids = read_image(path), self._read_mask(mask)
         _check_size(path, mask, image.shape[1:], ids.shape)
-        remedy = "pass --ignore-index if such an id means unlabelled, or name all the classes"
-        check_ids(ids, len(self.classes), self.ignore_index, mask, remedy)
         size = image.nbytes + ids.nbytes
         if size <= self._room:
             self._room -= size

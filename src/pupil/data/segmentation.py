@@ -170,7 +170,7 @@ def checked_data(dataset: Any) -> SegmentationData:
     if isinstance(dataset, LabelledImages | StreetScenes | CheckedData):
         return dataset
     kind = type(dataset).__name__
-    if not hasattr(dataset, "classes"):
+    if getattr(dataset, "classes", None) is None:
         raise UsageError(f"expected your data sets to have .classes, got none: set it on {kind}")
     if not len(dataset):
         raise UsageError(f"expected at least one image in your data sets, got an empty {kind}: check what it reads")

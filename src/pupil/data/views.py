@@ -210,6 +210,14 @@ def as_image(image: Any) -> Any:
     if not isinstance(image, Tensor) or image.ndim != 3 or image.shape[0] not in (1, 3, 4):
         got = tuple(image.shape) if isinstance(image, Tensor) else type(image).__name__
         raise UsageError(f"expected an image as a tensor (3, H, W), a PIL image or an array (H, W, 3), got {got}")
+    # Interpolation may overshoot a little. What is meant as bytes would be 255 times too bright, and train anyway.
+    if image.is_floating_point() and image.numel():
+        least, most = (float(each) for each in image.aminmax())
+        if least < -0.5 or most > 1.5:
+            raise UsageError(
+                f"expected floats from 0 to 1 in an image, got {least:g} to {most:g}: give bytes, or divide by 255; "
+                "what the network wants beyond that is its preprocessing"
+            )
     return tv_tensors.Image(image.expand(3, -1, -1) if image.shape[0] == 1 else image[:3])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -115,11 +116,13 @@ def from_code(spec: Spec, classes: int | None, pretrained: bool) -> nn.Module:
 def from_run(folder: Path, classes: int | None = None, trust: str | None = None) -> nn.Module:
     """The student of a finished run, with its weights, its preprocessing, and the names of its classes."""
     run = Run(folder)
-    spec, names = run.record["model"]["spec"], tuple(run.record["classes"])
+    record = run.rebuildable()
+    spec, names = record["model"]["spec"], tuple(record["classes"])
     trained = len(names)
     if parse(spec).family not in DOORS and spec != trust:
         raise UsageError(
-            f"the run {str(folder)!r} names code, {spec!r}, not run unasked: pass --trust {spec} to allow it"
+            f"the run {str(folder)!r} names code, {spec!r}, not run unasked: "
+            f"pass --trust {shlex.quote(spec)} to allow it"
         )
     if classes not in (None, trained):
         raise UsageError(
@@ -133,7 +136,7 @@ def from_run(folder: Path, classes: int | None = None, trust: str | None = None)
         reason = " ".join(str(error).split())[:200]
         raise UsageError(f"expected the weights in {str(folder)!r} to fit {spec!r}: {reason}") from None
     model.classes = names  # type: ignore[assignment]
-    preprocessing = run.record["model"]["preprocessing"]
+    preprocessing = record["model"]["preprocessing"]
     return model if preprocessing is None else attach(model, Preprocessing.from_json(preprocessing))
 
 

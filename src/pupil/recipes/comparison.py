@@ -243,7 +243,7 @@ def _validation_data(record: Mapping[str, Any], trust: Sequence[str]) -> Segment
     if spec == PYTHON:
         return None
     if is_code(spec) and spec not in trust:
-        raise UsageError(f"the runs name code, {spec!r}, not run unasked: pass --trust {spec} to allow it")
+        raise UsageError(f"the runs name code, {spec!r}, not run unasked: pass --trust {shlex.quote(spec)} to allow it")
     return validation_data(
         spec,
         classes=record["classes"],

@@ -54,7 +54,9 @@ def train_as(
 
     options = replace(options, method=method_name(options.method), **(smaller(options) if options.smoke else {}))
     claimed(recipe, options)  # before the data are looked through, which may take its time
-    return train(replace(prepare(options, datasets, transform), recipe=recipe), options)
+    material = replace(prepare(options, datasets, transform), recipe=recipe)
+    print(f"student {options.student}, {options.steps} steps of {options.batch_size} images at {options.size} (--size)")
+    return train(material, options)
 
 
 def prepare(
@@ -67,6 +69,7 @@ def prepare(
 
     from pupil.data.batches import MixedBatches
     from pupil.data.formats import AUTO, described
+    from pupil.data.labelled import LabelledImages
     from pupil.data.segmentation import DRAWN, PYTHON, checked_data, data_format, segmentation_data
     from pupil.data.street import StreetScenes
     from pupil.data.transforms import training_transform
@@ -94,6 +97,9 @@ def prepare(
         if layout:
             print(described(options.data, layout, *datasets))
     data, val = (checked_data(each) for each in datasets)
+    if isinstance(val, LabelledImages):
+        # A mistake in a training mask shows when that is drawn; in these it would show at the first validation.
+        val.check_labels()
     if list(val.classes) != list(data.classes):
         raise UsageError(
             f"expected the classes {listed(data.classes)} in the validation data too, got {listed(val.classes)}: "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,13 +32,15 @@ class Trained:
     record: Mapping[str, Any]
 
 
-def load_trained(folder: str | Path, *, trust: str | None = None) -> Trained:
-    """The network and the task of a run folder."""
+def load_trained(folder: str | Path, *, best: bool = False, trust: str | None = None) -> Trained:
+    """The network and the task of a run folder, with its last weights, or those of its best validation."""
     from pupil.models import load_model
     from pupil.recipes.segmentation import task_from
 
-    record = Run(folder).record
+    record = Run(folder).rebuildable()
     model = load_model(str(folder), len(record["classes"]), trust=trust)
+    if best:
+        model.load_state_dict(Run(folder).load_weights("best"))
     return Trained(model.eval(), task_from(record), record)
 
 
@@ -48,6 +50,7 @@ def evaluate_run(
     *,
     format: str | None = None,
     batch_size: int = 16,
+    best: bool = False,
     trust: str | None = None,
 ) -> tuple[dict[str, float], float]:
     """The scores of a run's student on the validation split of a data set; by default, the one it was trained with.
@@ -67,7 +70,7 @@ def evaluate_run(
 
     if batch_size < 1:
         raise UsageError(f"expected a batch size >= 1, got {batch_size}: change --batch-size")
-    trained = load_trained(folder, trust=trust)
+    trained = load_trained(folder, best=best, trust=trust)
     record = trained.record
     spec = data or record["data"]
     if spec == PYTHON:
@@ -94,15 +97,22 @@ def evaluate_run(
 
 
 def predict_images(
-    folder: str, images: str, out: str | Path, *, overwrite: bool = False, trust: str | None = None
+    folder: str,
+    images: str | Sequence[str],
+    out: str | Path,
+    *,
+    overwrite: bool = False,
+    best: bool = False,
+    trust: str | None = None,
 ) -> list[Path]:
     """Write a mask and an overlay for each image, at the image's own size.
 
     Args:
         folder: run folder.
-        images: an image, a folder of images, or a pattern such as "photos/*.jpg".
+        images: an image, a folder of images, or a pattern such as "photos/*.jpg"; or several of these.
         out: where `masks/NAME.png` (class ids, with the classes' colours as palette) and `overlays/NAME.png` go.
         overwrite: whether pictures that are there already may be replaced.
+        best: whether to take the weights of the best validation, instead of the last ones.
         trust: code that the run names and that may be imported.
 
     Returns:
@@ -113,7 +123,7 @@ def predict_images(
     from pupil.data.folder import open_images
     from pupil.report.pictures import save_mask, save_picture
 
-    trained = load_trained(folder, trust=trust)
+    trained = load_trained(folder, best=best, trust=trust)
     files = open_images(images)
     device, written = _device(), []
     model = trained.model.to(device)

@@ -188,7 +188,7 @@ def train(material: Material, options: Training) -> Run:
         run.finish(summary_record(material, options, run, student, outcome))
         networks = {"teacher": teacher} if teacher is not None and run.record["teacher"] else {}
         if run.writes:
-            _report(material, run, {**networks, options.method: outcome.network})
+            _report(material, options, run, {**networks, options.method: outcome.network})
     if run.writes:
         run.remove_replaced()
     accelerator.wait_for_everyone()
@@ -238,7 +238,8 @@ def _can_go_on(run: Run) -> bool:
     return has_checkpoint(run.folder) and load_checkpoint(run.folder)["step"] > 0
 
 
-def _report(material: Material, run: Run, networks: Mapping[str, nn.Module]) -> None:
+def _report(material: Material, options: Training, run: Run, networks: Mapping[str, nn.Module]) -> None:
+    from pupil.recipes.options import as_command
     from pupil.recipes.pictures import same_scenes
     from pupil.report.page import write_report
 
@@ -250,5 +251,9 @@ def _report(material: Material, run: Run, networks: Mapping[str, nn.Module]) -> 
         curves=[run.metrics],
         pictures=same_scenes(material.val, material.task, networks),
         legend=dict(zip(material.task.classes, material.record["colours"], strict=True)),
-        commands=[f"pupil evaluate {run.folder}", f"pupil predict {run.folder} IMAGES --out DIR"],
+        commands=[
+            as_command(material.recipe, options),
+            f"pupil evaluate {run.folder}",
+            f"pupil predict {run.folder} IMAGES --out DIR",
+        ],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
 
@@ -45,7 +46,7 @@ def print_summary(run: Run) -> None:
     print()
     print_columns([table.header[column] for column in shown], rows, numbers=len(shown) - 1)
     spec = run.record["model"]["spec"]
-    trust = "" if spec.partition(":")[0] in FAMILIES else f" --trust {spec}"
+    trust = "" if spec.partition(":")[0] in FAMILIES else f" --trust {shlex.quote(spec)}"
     print(f"\nreport  {run.folder}/report.html\nuse it  pupil predict {run.folder} IMAGES --out DIR{trust}")
 
 
@@ -93,7 +94,7 @@ def print_layers(spec: str, size: tuple[int, int], classes: int, trust: str | No
     from pupil.tasks.segmentation import SegmentationTask
 
     if Path(spec).is_dir():
-        classes = len(Run(spec).record["classes"])
+        classes = len(Run(spec).rebuildable()["classes"])
     model = load_model(spec, classes, trust=trust)
     task = SegmentationTask(names_of(model) or [str(each) for each in range(classes)])
     found = dry_run(model, torch.zeros(1, 3, *size), task.call)
