@@ -62,7 +62,6 @@ def differences(runs: Iterable[Run]) -> list[str]:
 
 
 def _ended(run: Run) -> dict[str, Any]:
-    run.rebuildable()
     if run.summary is None:
         raise UsageError(
             f"expected runs that have ended, got {str(run.folder)!r}: repeat its command with --resume, or leave it out"
