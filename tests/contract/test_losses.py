@@ -16,17 +16,27 @@ from torch import Tensor, nn
 import pupil.losses
 from pupil.losses import (
     AttentionLoss,
+    BYOTLoss,
+    CCKDLoss,
     ChannelSimilarityLoss,
     CIRKDLoss,
     CSDLoss,
+    CSKDLoss,
     CWDLoss,
+    DISTLoss,
+    DKDLoss,
     HintLoss,
     ICSDLoss,
     IFVDLoss,
     KDLoss,
     PairwiseLoss,
+    PKTLoss,
     PSDLoss,
+    PSKDLoss,
+    RKDLoss,
+    SADLoss,
     SimilarityLoss,
+    TfKDLoss,
 )
 from pupil.paper import Paper
 
@@ -37,25 +47,44 @@ LABELS = torch.arange(2 * 8 * 8).reshape(2, 8, 8) % 3
 
 @dataclass(frozen=True)
 class Row:
-    """How to build one loss and what to show it: the shapes of both networks, and what else it receives."""
+    """How to build one loss and what to show it: the shapes of both networks, and what else it receives.
+
+    The teacher is None where the loss asks for none.
+    """
 
     build: Callable[[], nn.Module]
     student: Any = MAP
     teacher: Any = MAP
-    others: tuple[Tensor, ...] = ()
+    others: tuple[Any, ...] = ()
 
 
 ROWS = {
     "attention": Row(AttentionLoss, MAP, WIDER),
     "attention, code": Row(lambda: AttentionLoss(variant="code"), MAP, WIDER),
+    "byot": Row(
+        lambda: BYOTLoss([5, 7], 6, 3, strides=[2, 1]), (MAP, (2, 7, 4, 4)), ((2, 6), (2, 3)), (LABELS[:, 0, 0],)
+    ),
+    "byot, dense": Row(lambda: BYOTLoss([5], 6, 3), (MAP,), ((2, 6, 4, 4), (2, 3, 4, 4)), (LABELS,)),
+    "cckd": Row(CCKDLoss, (4, 5), (4, 7)),
+    "cckd, maps": Row(CCKDLoss, MAP, WIDER),
+    "cckd, cells": Row(lambda: CCKDLoss(instances="grid", kernel="cosine"), MAP, WIDER),
+    "cckd, radial": Row(lambda: CCKDLoss(kernel="rbf", normalize=True), (4, 5), (4, 7)),
+    "cckd, means": Row(lambda: CCKDLoss(kernel="mmd"), (4, 5), (4, 7)),
+    "cckd, neighbours": Row(lambda: CCKDLoss(variant="neighbour"), (4, 5), (4, 5)),
+    "cckd, embedded": Row(lambda: CCKDLoss(5, 7, dims=4), MAP, WIDER),
     "channel similarity": Row(ChannelSimilarityLoss),
     "cirkd": Row(CIRKDLoss, MAP, WIDER),
+    "cs_kd": Row(CSKDLoss, (4, 5), None),
     "csd": Row(CSDLoss),
     "cwd": Row(CWDLoss),
     "cwd, spatial": Row(lambda: CWDLoss(variant="spatial_kl")),
     "cwd, squares": Row(lambda: CWDLoss(variant="channel_mse")),
     "cwd, means": Row(lambda: CWDLoss(variant="channel_mean_mse")),
     "cwd, adapted": Row(lambda: CWDLoss(5, 7), MAP, WIDER),
+    "dist": Row(lambda: DISTLoss(temperature=4.0)),
+    "dist, vectors": Row(DISTLoss, (4, 5), (4, 5)),
+    "dkd": Row(DKDLoss, MAP, MAP, (LABELS,)),
+    "dkd, vectors": Row(DKDLoss, (4, 5), (4, 5), (torch.tensor([0, 3, 255, 1]),)),
     "hint": Row(lambda: HintLoss(5, 7), MAP, WIDER),
     "hint, equal channels": Row(lambda: HintLoss(adapter=nn.Identity())),
     "hint, tokens": Row(lambda: HintLoss(5, 7, dims=3), (2, 9, 5), (2, 9, 7)),
@@ -75,8 +104,18 @@ ROWS = {
     "pairwise, sigmoid": Row(lambda: PairwiseLoss(patch=1, affinity="sigmoid"), MAP, WIDER),
     "pairwise, journal code": Row(lambda: PairwiseLoss(pool="max", patch=0.25, norm_gradient=False), MAP, WIDER),
     "pairwise, precise": Row(lambda: PairwiseLoss(patch=1, precise=True), MAP, WIDER),
+    "pkt": Row(PKTLoss, (4, 5), (4, 7)),
+    "pkt, code": Row(lambda: PKTLoss(variant="code"), (4, 5, 2, 2), (4, 9, 7)),
+    "ps_kd": Row(PSKDLoss, MAP, MAP, (LABELS, 0.4)),
     "psd": Row(PSDLoss, (MAP, WIDER, MAP), (MAP, WIDER, MAP)),
+    "rkd": Row(RKDLoss, (4, 5), (4, 7)),
+    "rkd, maps": Row(RKDLoss, (4, 5, 2, 2), (4, 9, 7)),
+    "sad": Row(SADLoss, MAP, (2, 7, 4, 6)),
+    "sad, element": Row(lambda: SADLoss(reduction="element", variant="absolute", size=(4, 6)), MAP, WIDER),
+    "sad, maximum": Row(lambda: SADLoss(variant="maximum"), MAP, WIDER),
     "similarity": Row(SimilarityLoss, MAP, WIDER),
+    "tf_kd": Row(TfKDLoss, MAP, None, (LABELS,)),
+    "tf_kd, code": Row(lambda: TfKDLoss(variant="code"), MAP, None, (LABELS,)),
 }
 EXPORTED = {name: getattr(pupil.losses, name) for name in pupil.losses.__all__}
 CLASSES = {name: thing for name, thing in EXPORTED.items() if inspect.isclass(thing)}
@@ -107,7 +146,8 @@ def tensors(shapes, dtype, scale):
 
 def show(row, dtype=torch.float32, scale=3.0):
     torch.manual_seed(0)
-    return tensors(row.student, dtype, scale), tensors(row.teacher, dtype, scale), *row.others
+    shapes = [row.student] if row.teacher is None else [row.student, row.teacher]
+    return *(tensors(each, dtype, scale) for each in shapes), *row.others
 
 
 def build(row):
@@ -116,12 +156,24 @@ def build(row):
 
 
 def full(shown):
-    """The same numbers in float32."""
-    return tuple(each.float() for each in shown) if isinstance(shown, tuple) else shown.float()
+    """The same numbers in float32; labels and settings as they are."""
+    if isinstance(shown, tuple):
+        return tuple(full(each) for each in shown)
+    return shown.float() if isinstance(shown, Tensor) and shown.is_floating_point() else shown
 
 
 def leaves(shown):
-    return list(shown) if isinstance(shown, tuple) else [shown]
+    """The tensors of both networks, or of one, that could receive a gradient."""
+    if isinstance(shown, tuple):
+        return [leaf for each in shown for leaf in leaves(each)]
+    return [shown] if isinstance(shown, Tensor) and shown.requires_grad else []
+
+
+def strided(shown):
+    """The same numbers with their last two dimensions the other way round in memory."""
+    if isinstance(shown, tuple):
+        return tuple(strided(each) for each in shown)
+    return shown.mT.contiguous().mT if isinstance(shown, Tensor) and shown.requires_grad else shown
 
 
 def test_every_exported_loss_has_a_row():
@@ -143,9 +195,9 @@ def test_scalar_with_a_gradient_for_the_student_alone(row):
     value.backward()
     assert value.shape == ()
     assert value > 0
-    student, teacher, *_ = shown
+    student, *others = shown
     assert all(each.grad is not None and each.grad.any() for each in [*leaves(student), *loss.parameters()])
-    assert all(each.grad is None for each in leaves(teacher))
+    assert all(each.grad is None for each in leaves(tuple(others)))
 
 
 @every_row
@@ -166,10 +218,10 @@ def test_finite_for_extreme_logits_under_autocast(row, dtype, scale):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("autocast", [False, True])
 def test_half_types_and_autocast_change_no_digit(row, dtype, autocast):
-    loss, (student, teacher, *others) = build(row), show(row, dtype)
+    loss, shown = build(row), show(row, dtype)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
-        value = loss(student, teacher, *others)
-    torch.testing.assert_close(value, loss(full(student), full(teacher), *others), rtol=1e-6, atol=0)
+        value = loss(*shown)
+    torch.testing.assert_close(value, loss(*full(shown)), rtol=1e-6, atol=0)
 
 
 @every_row
@@ -181,13 +233,9 @@ def test_float64_stays_float64(row):
 @every_row
 def test_any_memory_layout_and_inputs_left_alone(row):
     loss, shown = build(row), show(row)
-    before = [each.detach().clone() for each in [*leaves(shown[0]), *leaves(shown[1])]]
-    strided = [
-        tuple(each.mT.contiguous().mT for each in leaves(part)) if isinstance(part, tuple) else part.mT.contiguous().mT
-        for part in shown[:2]
-    ]
-    torch.testing.assert_close(loss(*strided, *row.others), loss(*shown))
-    torch.testing.assert_close([*leaves(shown[0]), *leaves(shown[1])], before, rtol=0, atol=0)
+    before = [each.detach().clone() for each in leaves(shown)]
+    torch.testing.assert_close(loss(*strided(shown)), loss(*shown))
+    torch.testing.assert_close(leaves(shown), before, rtol=0, atol=0)
 
 
 @every_row
