@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from pupil.errors import UsageError
-from pupil.models import IMAGENET, PLAIN, Preprocessing, count_parameters, load_model, model_names
+from pupil.models import CIFAR, IMAGENET, PLAIN, Preprocessing, count_parameters, load_model, model_names
 from pupil.models.preprocessing import attach
 from pupil.run import Run
 
@@ -86,9 +86,13 @@ def test_torchvision_networks_run(spec: str) -> None:
 
 def test_names_list_both_families() -> None:
     names = model_names()
-    assert names["pupil"] == ["tiny", "small", "base", "large"]
+    assert names["pupil"][:4] == ["tiny", "small", "base", "large"]
     assert "deeplabv3_resnet50" in names["torchvision"]
     assert "resnet50" not in names["torchvision"]
+    whole = model_names(dense=False)
+    assert list(whole) == ["pupil", "torchvision", "timm", "transformers"]
+    assert "resnet50" in whole["torchvision"]
+    assert "deeplabv3_resnet50" not in whole["torchvision"]
 
 
 def test_own_code_is_called_with_its_word_for_classes(own_nets: str) -> None:
@@ -147,13 +151,56 @@ def test_mistakes_get_one_line(spec: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("spec", "dense", "message"),
+    [
+        (
+            "pupil:tiny",
+            False,
+            "one prediction an image, got 'pupil:tiny' with .* at every position: use pupil:resnet8, ",
+        ),
+        ("pupil:resnet20", True, "a prediction at every position, got 'pupil:resnet20' .*: use .*pupil:lane-resnet18"),
+        ("torchvision:deeplabv3_resnet50", False, "with one prediction an image, got .*: use .*torchvision:resnet50"),
+        ("torchvision:resnet50", True, "with a prediction at every position, got .*: use torchvision:fcn_resnet50"),
+        ("smp:unet/resnet18", False, "got 'smp:unet/resnet18' with .*: use pupil:NAME, torchvision:NAME, timm:NAME"),
+        ("transformers:upernet", False, "one prediction an image, got 'transformers:upernet' with "),
+        ("transformers:convnext", True, "a prediction at every position, got 'transformers:convnext' with one"),
+    ],
+)
+def test_a_network_of_the_other_kind_is_refused(spec: str, dense: bool, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        load_model(spec, 5, dense=dense)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("pupil:resnt20", "unknown model of the family 'pupil' 'resnt20': did you mean resnet20"),
+        ("torchvision:resnet19", "unknown classification model of torchvision 'resnet19': did you mean resnet1"),
+        ("timm:resnet19", "unknown model of timm 'resnet19': did you mean resnet18, "),
+        ("transformers:vitt", "unknown architecture of transformers for image classification 'vitt': did you mean vit"),
+    ],
+)
+def test_mistyped_classifiers_get_the_names_of_classifiers(spec: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        load_model(spec, 5, dense=False)
+
+
+def test_own_code_may_be_of_either_kind(own_nets: str) -> None:
+    assert load_model(f"{own_nets}:build?width=4", 6, dense=False)[0].weight.shape[0] == 4
+
+
 def test_refuses_no_classes() -> None:
     with pytest.raises(UsageError, match="expected at least one class, got 0"):
         load_model("pupil:tiny", 0)
 
 
-def a_run(folder: Path, spec: str, model: nn.Module, classes: int, preprocessing: Preprocessing) -> None:
+def a_run(
+    folder: Path, spec: str, model: nn.Module, classes: int, preprocessing: Preprocessing, task: str = "segmentation"
+) -> None:
     record = {
+        "task": task,
         "model": {"spec": spec, "preprocessing": preprocessing.to_json()},
         "classes": [f"class {index}" for index in range(classes)],
     }
@@ -169,6 +216,21 @@ def test_a_run_gives_back_its_student_and_draws_no_random_number(tmp_path: Path)
     assert loaded.preprocessing == Preprocessing(divisor=8)
     for name, value in loaded.state_dict().items():
         assert torch.equal(value, student.state_dict()[name]), name
+
+
+def test_a_run_of_classification_gives_back_its_student_as_one(tmp_path: Path, own_nets: str) -> None:
+    student = load_model("pupil:resnet8", 5, dense=False, seed=1)
+    a_run(tmp_path / "run", "pupil:resnet8", student, 5, CIFAR, "classification")
+    loaded = load_model(str(tmp_path / "run"), None, dense=False)
+    assert loaded.preprocessing == CIFAR
+    assert loaded.classes == tuple(f"class {index}" for index in range(5))
+    assert all(torch.equal(value, student.state_dict()[name]) for name, value in loaded.state_dict().items())
+    refused = "prediction at every position, got the run .*run' of classification with one prediction an image: name "
+    with pytest.raises(UsageError, match=refused):
+        load_model(str(tmp_path / "run"), 5)
+    a_run(tmp_path / "dense", "pupil:tiny", load_model("pupil:tiny", 5), 5, IMAGENET)
+    with pytest.raises(UsageError, match=r"one prediction an image, got the run .* of segmentation with .*of cl"):
+        load_model(str(tmp_path / "dense"), 5, dense=False)
 
 
 def test_a_run_that_does_not_fit_is_refused(tmp_path: Path) -> None:

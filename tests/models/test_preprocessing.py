@@ -54,6 +54,14 @@ def test_a_network_of_one_size_gets_it_whatever_comes() -> None:
     assert settings(picture) is picture
 
 
+def test_images_below_the_least_side_are_enlarged_to_it() -> None:
+    settings = Preprocessing(least=63)
+    assert settings(image(1, 3, 32, 80)).shape == (1, 3, 63, 80)
+    picture = image(1, 3, 63, 64)
+    assert settings(picture) is picture
+    assert Preprocessing(divisor=32, least=40)(image(1, 3, 32, 161)).shape == (1, 3, 64, 160)
+
+
 def test_keeps_type_and_gradient_and_may_meet_inference_mode_first() -> None:
     settings = Preprocessing(mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
     with torch.inference_mode():
@@ -83,7 +91,7 @@ def test_travels_on_copies_and_pickles_and_stays_out_of_the_state(twin) -> None:
 
 
 def test_survives_json() -> None:
-    settings = Preprocessing(mean=(1, 2, 3), std=(4, 5, 6), scale=255, order="BGR", divisor=14, size=(8, 9))
+    settings = Preprocessing(mean=(1, 2, 3), std=(4, 5, 6), scale=255, order="BGR", divisor=14, size=(8, 9), least=63)
     assert Preprocessing.from_json(json.loads(json.dumps(settings.to_json()))) == settings
     with pytest.raises(UsageError, match="unknown preprocessing setting 'meen': did you mean mean"):
         Preprocessing.from_json({"meen": [0, 0, 0]})
@@ -92,8 +100,9 @@ def test_survives_json() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"std": (1, 0, 1)}, "expected positive std, scale and divisor"),
-        ({"divisor": 0}, "expected positive std, scale and divisor"),
+        ({"std": (1, 0, 1)}, "expected positive std, scale, divisor and least"),
+        ({"divisor": 0}, "expected positive std, scale, divisor and least"),
+        ({"least": 0}, "expected positive std, scale, divisor and least"),
         ({"mean": (0, 0)}, "expected three channels"),
         ({"order": "GBR"}, "expected order 'RGB' or 'BGR', got 'GBR'"),
     ],

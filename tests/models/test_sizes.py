@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from pupil.errors import UsageError
-from pupil.models.sizes import accepted_sizes
+from pupil.models.sizes import accepted_sizes, least_side
 
 
 class Taking(nn.Module):
@@ -57,3 +57,19 @@ def test_a_network_that_takes_nothing_says_why() -> None:
         UsageError, match=r"expected it to run on an image of 160x224, got AssertionError: not a multiple of 9"
     ):
         accepted_sizes(Taking(9), "it")
+
+
+@pytest.mark.parametrize(
+    ("pooled", "divisor", "least"), [(32, 1, 1), (33, 1, 48), (60, 1, 64), (33, 14, 42), (14, 14, 1)]
+)
+def test_the_least_side_is_looked_for(pooled: int, divisor: int, least: int) -> None:
+    assert least_side(nn.AvgPool2d(pooled), "pooling", {"divisor": divisor, "size": None}) == least
+
+
+def test_a_network_of_one_size_has_no_least_side() -> None:
+    assert least_side(nn.AvgPool2d(999), "pooling", {"divisor": 1, "size": (999, 999)}) == 1
+
+
+def test_a_network_that_takes_no_small_square_is_refused() -> None:
+    with pytest.raises(UsageError, match="expected pooling to run on an image of 320 pixels a side, got RuntimeError"):
+        least_side(nn.AvgPool2d(999), "pooling", {"divisor": 1, "size": None})

@@ -11,7 +11,11 @@ import torch
 
 from pupil.errors import UsageError
 from pupil.models import Preprocessing, load_model, model_names
+from pupil.models.spec import parse
+from pupil.models.timm_models import timm_classifier
 from pupil.run import Run
+from pupil.taps import dry_run
+from pupil.tasks.classification import ClassificationTask
 from pupil.tasks.segmentation import SegmentationTask
 
 timm = pytest.importorskip("timm")
@@ -144,3 +148,69 @@ def test_without_the_package_its_extra_is_named(monkeypatch: pytest.MonkeyPatch)
 
 def test_its_names_are_listed() -> None:
     assert {"resnet10t", "vit_tiny_patch16_224"} <= set(model_names()["timm"])
+
+
+WHOLE = ClassificationTask([str(index) for index in range(7)])
+SMALL_VIT = "vit_tiny_patch16_224?depth=2"
+
+
+@pytest.mark.parametrize(
+    ("spec", "embedding", "sizes"),
+    [
+        ("resnet18", "fc", {}),
+        ("mobilenetv3_small_050", "classifier", {}),
+        ("convnext_atto", "head.fc", {}),
+        (f"{SMALL_VIT}&img_size=32", "head", {"divisor": 16}),
+        (f"{SMALL_VIT}&img_size=32&patch_size=4", "head", {"divisor": 4}),
+        ("mixer_s32_224?img_size=64", "head", {"size": (64, 64)}),
+        ("xcit_nano_12_p16_224?depth=1", "head", {}),
+        ("inception_v4", "last_linear", {"least": 96}),
+    ],
+)
+def test_classifiers_at_32_pixels(spec: str, embedding: str, sizes: dict[str, Any]) -> None:
+    model = load_model(f"timm:{spec}", 7, dense=False, seed=0)
+    assert model.training
+    assert {name: getattr(model.preprocessing, name) for name in sizes} == sizes
+    known = timm.get_pretrained_cfg(spec.partition("?")[0])
+    assert (model.preprocessing.mean, model.preprocessing.std) == (known.mean, known.std)
+    found = dry_run(model, torch.rand(2, 3, 32, 32), WHOLE.call)
+    assert found.output == (2, 7)
+    assert found.shape(f"{embedding}:in")[0] == 2
+
+
+def test_a_pretrained_classifier_names_the_folders_of_imagenet(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    create = timm.create_model
+
+    def recorded(name: str, pretrained: bool, **options: Any) -> Any:
+        asked.append(pretrained)
+        return create(name, pretrained=False, **options)
+
+    monkeypatch.setattr(timm, "create_model", recorded)
+    own = load_model("timm:resnet10t?weights=imagenet", None, dense=False)
+    assert asked[-1]
+    assert (len(own.classes), own.classes[:2]) == (1000, ("n01440764", "n01443537"))
+    assert load_model("timm:resnet10t?weights=imagenet", 7, dense=False).num_classes == 7
+    assert asked[-1]
+    timm_classifier(parse("timm:resnet10t?weights=imagenet"), 7, False)
+    assert not asked[-1]
+
+
+def test_classifiers_without_classes_are_no_trained_networks() -> None:
+    with pytest.raises(UsageError, match="expected a trained network, got 'timm:resnet10t'"):
+        load_model("timm:resnet10t", None, dense=False)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (f"{SMALL_VIT}&img_size=30", "expected img_size of timm:vit_tiny_patch16_224 in multiples of 16, got 30"),
+        ("resnet10t?decoder=8", "timm:resnet10t refused its options: .*'decoder'"),
+        ("resnet10t?num_classes=8", "expected no option 'num_classes' of timm:resnet10t"),
+        ("resnet10t?weights=in22k", "unknown weights of timm:resnet10t 'in22k': did you mean c3_in1k"),
+    ],
+)
+def test_mistakes_with_classifiers_get_one_line(spec: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        load_model(f"timm:{spec}", 7, dense=False)
+    assert "\n" not in str(caught.value)

@@ -13,6 +13,7 @@ from pupil.errors import UsageError
 from pupil.models import IMAGENET, Preprocessing, load_model, model_names
 from pupil.models.spec import parse
 from pupil.models.transformers_models import from_transformers
+from pupil.tasks.classification import ClassificationTask
 from pupil.tasks.segmentation import SegmentationTask
 
 transformers = pytest.importorskip("transformers")
@@ -192,3 +193,40 @@ def test_without_the_package_its_extra_is_named(monkeypatch: pytest.MonkeyPatch)
 
 def test_its_names_are_listed() -> None:
     assert {"segformer", "dpt", "upernet", "beit"} <= set(model_names()["transformers"])
+
+
+VIT = "transformers:vit?hidden_size=32&num_hidden_layers=2&num_attention_heads=2&intermediate_size=64&image_size=32"
+
+
+@pytest.mark.parametrize(
+    ("spec", "sizes"),
+    [
+        (VIT, {"size": (32, 32)}),
+        (VIT.replace(":vit", ":deit"), {"size": (32, 32)}),
+        ("transformers:swin?depths=1,1&num_heads=1,2&embed_dim=16&image_size=32&window_size=4", {"size": None}),
+        ("transformers:convnext?depths=1,1,1,1&hidden_sizes=8,16,24,32", {"size": None, "divisor": 1}),
+        (SEGFORMER, {"size": None}),
+    ],
+)
+def test_classifiers_at_32_pixels(spec: str, sizes: dict[str, Any]) -> None:
+    model = load_model(spec, 5, dense=False, seed=0)
+    assert model.training
+    assert {name: getattr(model.preprocessing, name) for name in sizes} == sizes
+    task = ClassificationTask([str(index) for index in range(5)])
+    assert task.predict(model.eval(), torch.rand(2, 3, 32, 32)).shape == (2, 5)
+
+
+def test_a_folder_of_a_classifier_keeps_its_classes(tmp_path: Path) -> None:
+    load_model(VIT, 3, dense=False, seed=0).save_pretrained(tmp_path / "vit")
+    own = load_model(f"transformers:{tmp_path / 'vit'}?weights=true", None, dense=False)
+    assert own.classes == ("class 0", "class 1", "class 2")
+    other = load_model(f"transformers:{tmp_path / 'vit'}?weights=true", 5, dense=False)
+    name = "vit.embeddings.cls_token"
+    assert torch.equal(own.state_dict()[name], other.state_dict()[name])
+    with pytest.raises(UsageError, match="unknown architecture of transformers for semantic segmentation 'vit'"):
+        load_model(f"transformers:{tmp_path / 'vit'}?weights=true", 5)
+
+
+def test_a_size_that_the_network_never_takes_is_one_line() -> None:
+    with pytest.raises(UsageError, match="expected transformers:swin to run on an image of 320 pixels a side, got "):
+        load_model("transformers:swin?depths=1,1&num_heads=1,2&embed_dim=16&image_size=32", 5, dense=False)

@@ -34,6 +34,7 @@ class Preprocessing:
         order: the network's channel order.
         divisor: the network takes heights and widths that are multiples of this.
         size: the one (H, W) that the network takes, whatever its shape; None where it takes others too.
+        least: the smallest height and width that the network takes; smaller images are enlarged.
 
     Shape:
         (N, 3, H, W) floating point to the same shape, H and W as divisor and size ask.
@@ -56,6 +57,7 @@ class Preprocessing:
     order: Literal["RGB", "BGR"] = "RGB"
     divisor: int = 1
     size: tuple[int, int] | None = None
+    least: int = 1
 
     def __post_init__(self) -> None:
         for name in ("mean", "std"):
@@ -66,9 +68,10 @@ class Preprocessing:
             object.__setattr__(self, "size", (int(height), int(width)))
         if len(self.mean) != 3 or len(self.std) != 3:
             raise UsageError(f"expected three channels of mean and std, got {self.mean} and {self.std}")
-        if min(*self.std, self.scale) <= 0 or self.divisor < 1:
+        if min(*self.std, self.scale) <= 0 or min(self.divisor, self.least) < 1:
             raise UsageError(
-                f"expected positive std, scale and divisor, got {self.std}, {self.scale} and {self.divisor}"
+                f"expected positive std, scale, divisor and least, got {self.std}, {self.scale}, {self.divisor} and "
+                f"{self.least}"
             )
         if self.order not in ("RGB", "BGR"):
             raise UsageError(f"expected order 'RGB' or 'BGR', got {self.order!r}")
@@ -79,7 +82,7 @@ class Preprocessing:
                 f"expected an image (N, 3, H, W) of floats in [0, 1], got {tuple(image.shape)} {image.dtype}: "
                 "batch it and divide by 255"
             )
-        size = self.size or tuple(max(1, round(side / self.divisor)) * self.divisor for side in image.shape[2:])
+        size = self.size or tuple(self._side(side) for side in image.shape[2:])
         if size != tuple(image.shape[2:]):
             image = F.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=True)
         if self.order == "BGR":
@@ -88,6 +91,10 @@ class Preprocessing:
             return image
         factor, offset = _constants(self, image.device, image.dtype)
         return torch.addcmul(offset, image, factor)
+
+    def _side(self, side: int) -> int:
+        """The side nearest to this one that the network takes."""
+        return max(1, round(side / self.divisor), -(-self.least // self.divisor)) * self.divisor
 
     def to_json(self) -> dict[str, Any]:
         """The settings as numbers, strings and lists, for ``run.json``."""
@@ -107,6 +114,8 @@ PLAIN = Preprocessing()
 """The image as it is."""
 IMAGENET = Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 """The statistics of ImageNet, which nearly every published backbone was trained with."""
+CIFAR = Preprocessing(mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010))
+"""The statistics that the field uses for CIFAR; its std is the mean over the images of each one's own."""
 
 
 def attach(model: Model, preprocessing: Preprocessing) -> Model:

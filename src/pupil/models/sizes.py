@@ -11,6 +11,7 @@ from pupil.errors import UsageError
 from pupil.networks.modes import evaluating
 
 ENOUGH = 128
+SMALL = (32, 48, 64, 96, 128, 192, 256, 320)
 
 
 class Sizes(TypedDict):
@@ -56,6 +57,24 @@ def accepted_sizes(
         f"expected {kind} to run on an image of {tried}, got {reason}: "
         "choose another model, or the size that this one was made for with its own option"
     )
+
+
+def least_side(model: nn.Module, kind: str, sizes: Sizes) -> int:
+    """The smallest of a few sides, from 32 pixels up, at which a network of any size runs: some pool more often.
+
+    Example:
+        >>> least_side(nn.Sequential(nn.AvgPool2d(40), nn.Flatten()), "pooled", {"divisor": 1, "size": None})
+        48
+    """
+    if sizes["size"]:
+        return 1
+    divisor, reason = sizes["divisor"], None
+    for smallest in SMALL:
+        side = max(1, round(smallest / divisor)) * divisor
+        reason = _refusal(model, (side, side))
+        if reason is None:
+            return side if smallest > SMALL[0] else 1
+    raise UsageError(f"expected {kind} to run on an image of {SMALL[-1]} pixels a side, got {reason}: choose another")
 
 
 def _refusal(model: nn.Module, size: tuple[int, int]) -> str | None:

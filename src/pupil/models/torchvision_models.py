@@ -1,4 +1,4 @@
-"""The door to torchvision's segmentation networks."""
+"""The doors to torchvision's networks: one for segmentation, one for classification."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ from typing import Any
 
 from torch import nn
 
-from pupil.errors import unknown
-from pupil.models.preprocessing import IMAGENET, attach
+from pupil.errors import UsageError, unknown
+from pupil.models.preprocessing import IMAGENET, Preprocessing, attach
+from pupil.models.sizes import accepted_sizes, least_side
 from pupil.models.spec import Spec, arguments, one_line, signature, untrained, wanted_weights
 
+# Their auxiliary logits come beside the others in training alone; they read images normalised by 0.5 unless told.
+INCEPTION = ("googlenet", "inception_v3")
 
-def torchvision_names() -> list[str]:
-    """Its segmentation networks."""
-    from torchvision.models import list_models, segmentation
 
-    return list_models(module=segmentation)  # type: ignore[no-any-return]
+def torchvision_names(dense: bool = True) -> list[str]:
+    """Its segmentation networks, or those for classification."""
+    from torchvision import models
+
+    return models.list_models(module=models.segmentation if dense else models)  # type: ignore[no-any-return]
 
 
 def from_torchvision(spec: Spec, classes: int | None, pretrained: bool) -> nn.Module:
@@ -56,3 +60,59 @@ def from_torchvision(spec: Spec, classes: int | None, pretrained: bool) -> nn.Mo
     if classes is None:
         model.classes = own  # type: ignore[assignment]
     return attach(model, IMAGENET)
+
+
+def torchvision_classifier(spec: Spec, classes: int | None, pretrained: bool) -> nn.Module:
+    """A classification network of torchvision, without pretrained weights unless they are asked for.
+
+    ``weights=imagenet`` is ``weights=DEFAULT``; any other word is a tag of torchvision's. Where `classes` is another
+    number than that of these weights, the classifier is new.
+    """
+    from torchvision.models import get_model_builder, get_model_weights
+
+    names = torchvision_names(dense=False)
+    if spec.name not in names:
+        raise unknown("classification model of torchvision", spec.name, names)
+    build, text = get_model_builder(spec.name), f"torchvision:{spec.name}"
+    rest = {name: value for name, value in spec.options.items() if name != "weights"}
+    options = arguments(build, rest, text, frozenset({"num_classes"}))
+    # Some weights are those of the features alone.
+    known = {tag: each for tag, each in get_model_weights(spec.name).__members__.items() if each.meta["categories"]}
+    wanted = wanted_weights(spec.options)
+    tag = "DEFAULT" if wanted == "imagenet" else (wanted or "").upper()
+    if wanted and tag not in known:
+        raise unknown(f"weights of {text}", wanted, ["imagenet", *known])
+    if classes is None and not wanted:
+        raise untrained(spec)
+    own = tuple(known[tag].meta["categories"]) if wanted else ()
+    if wanted and spec.name.startswith("vit_"):
+        options.setdefault("image_size", known[tag].meta["min_size"][0])
+    if spec.name in INCEPTION:
+        options.setdefault("transform_input", wanted is not None)
+    with one_line(f"{text} refused its options"):
+        settled = {"aux_logits": False, "init_weights": True} if spec.name in INCEPTION else {}
+        model: nn.Module = build(num_classes=classes or len(own), **settled, **options)
+    if wanted and pretrained:
+        with one_line(f"cannot get the weights {tag} of {text}"):
+            _fill(model, build(weights=tag, **options), len(own), text)
+    if classes is None:
+        model.classes = own  # type: ignore[assignment]
+    side = getattr(model, "image_size", 224)
+    height, width = options.get("input_size", (side, side))
+    sizes = accepted_sizes(model, text, only=(height, width))
+    statistics = known[tag].transforms() if wanted else IMAGENET
+    least = least_side(model, text, sizes)
+    return attach(model, Preprocessing(statistics.mean, statistics.std, **sizes, least=least))
+
+
+def _fill(model: nn.Module, trained: nn.Module, classes: int, text: str) -> None:
+    """Copy all weights that fit; only those of the classifier need not."""
+    weights, state = trained.state_dict(), model.state_dict()
+    for name, value in state.items():
+        if weights[name].shape == value.shape:
+            value.copy_(weights[name])
+        elif len(weights[name]) != classes or weights[name].shape[1:] != value.shape[1:]:
+            raise UsageError(
+                f"expected {name} of the weights to be {tuple(value.shape)}, got {tuple(weights[name].shape)}: "
+                f"leave out the options that change the shape of {text}"
+            )

@@ -1,4 +1,4 @@
-"""The door to the semantic segmentation networks of transformers: by architecture, from a folder, or from the hub."""
+"""The doors to transformers, for semantic segmentation and for classification: by architecture, folder or hub id."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import nn
 from pupil.errors import UsageError, unknown
 from pupil.imports import import_package
 from pupil.models.preprocessing import IMAGENET, Preprocessing, attach
-from pupil.models.sizes import accepted_sizes
+from pupil.models.sizes import accepted_sizes, least_side
 from pupil.models.spec import Spec, literal, one_line, untrained, wanted_weights
 
 AUTO = "transformers.models.auto"
@@ -25,13 +25,14 @@ RESERVED = frozenset(
 )
 
 
-def transformers_names() -> list[str]:
-    """The architectures that AutoModelForSemanticSegmentation knows."""
+def transformers_names(dense: bool = True) -> list[str]:
+    """The architectures that AutoModelForSemanticSegmentation knows, or AutoModelForImageClassification."""
     auto = import_package(f"{AUTO}.modeling_auto", "transformers", "transformers:...")
-    return list(auto.MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES)
+    kind = "SEMANTIC_SEGMENTATION" if dense else "IMAGE_CLASSIFICATION"
+    return list(getattr(auto, f"MODEL_FOR_{kind}_MAPPING_NAMES"))
 
 
-def from_transformers(spec: Spec, classes: int | None, pretrained: bool) -> nn.Module:
+def from_transformers(spec: Spec, classes: int | None, pretrained: bool, dense: bool = True) -> nn.Module:
     """A network of transformers: `segformer`, a local folder, or a hub id; fetched only if ``weights=`` asks for it.
 
     Options are fields of its config; ``backbone=convnext`` and ``backbone.FIELD`` are for the config of its backbone.
@@ -41,8 +42,8 @@ def from_transformers(spec: Spec, classes: int | None, pretrained: bool) -> nn.M
     import_package("transformers", "transformers", text)
     options = {name: value for name, value in spec.options.items() if name != "weights"}
     by_name = "/" not in spec.name and not Path(spec.name).is_dir()
-    if by_name and spec.name not in transformers_names():
-        raise unknown("architecture of transformers for semantic segmentation", spec.name, transformers_names())
+    if by_name:
+        _check(spec.name, dense)
     if by_name and weights == "imagenet":
         raise UsageError(
             f"expected the weights of {text} by a hub id or a folder, got ?weights={spec.options['weights']}: "
@@ -55,19 +56,21 @@ def from_transformers(spec: Spec, classes: int | None, pretrained: bool) -> nn.M
         raise untrained(spec)
     if source is None:
         config = _config(spec.name, options, text)
-        model = _from_config(config, classes, text)
-        return attach(model, _preprocessing(config, model, text))
+        model = _from_config(config, classes, text, dense)
+        return attach(model, _preprocessing(config, model, text, dense))
     loads = weights is not None and pretrained
-    config = _stored_config(source, options, text, may_fetch=loads)
+    config = _stored_config(source, options, text, dense, may_fetch=loads)
     if by_name and config.model_type != spec.name:
         raise UsageError(f"expected weights of {text}, got those of {config.model_type} in {source!r}: name others")
     names = tuple(config.id2label[index] for index in range(config.num_labels))
     # What transformers calls classes that nobody named; ours for those is "class 0".
     names = tuple(f"class {index}" if name == f"LABEL_{index}" else name for index, name in enumerate(names))
-    model = _from_pretrained(source, config, classes, text) if loads else _from_config(config, classes, text)
+    model = (
+        _from_pretrained(source, config, classes, text, dense) if loads else _from_config(config, classes, text, dense)
+    )
     if classes is None:
         model.classes = names  # type: ignore[assignment]
-    return attach(model, _preprocessing(config, model, text, source, loads))
+    return attach(model, _preprocessing(config, model, text, dense, source, loads))
 
 
 def _config(architecture: str, options: Mapping[str, str], text: str) -> Any:
@@ -114,7 +117,7 @@ def _fields(build: Any, options: Mapping[str, str], text: str) -> tuple[dict[str
     return fields, nested
 
 
-def _stored_config(source: str, options: Mapping[str, str], text: str, *, may_fetch: bool) -> Any:
+def _stored_config(source: str, options: Mapping[str, str], text: str, dense: bool, *, may_fetch: bool) -> Any:
     """The config that a folder or the hub keeps; where nothing is to be fetched, only what is on this machine already.
 
     A run holds no config: where its text names a hub id, this is what it is rebuilt from.
@@ -125,8 +128,7 @@ def _stored_config(source: str, options: Mapping[str, str], text: str, *, may_fe
     hint = "" if may_fetch or Path(source).is_dir() else f" here: `hf download {source} config.json` fetches it"
     with one_line(f"cannot get the config of {source!r}{hint}"):
         config = AutoConfig.from_pretrained(source, local_files_only=here)
-    if config.model_type not in transformers_names():
-        raise unknown("architecture of transformers for semantic segmentation", config.model_type, transformers_names())
+    _check(config.model_type, dense)
     fields, nested = _fields(type(config), options, text)
     if nested:
         raise UsageError(f"expected no options of a backbone for {text}, got them: its stored config names its own")
@@ -135,22 +137,33 @@ def _stored_config(source: str, options: Mapping[str, str], text: str, *, may_fe
     return config
 
 
-def _from_config(config: Any, classes: int | None, text: str) -> nn.Module:
-    from transformers import AutoModelForSemanticSegmentation as Auto
+def _check(architecture: str, dense: bool) -> None:
+    if architecture not in transformers_names(dense):
+        what = "semantic segmentation" if dense else "image classification"
+        raise unknown(f"architecture of transformers for {what}", architecture, transformers_names(dense))
 
+
+def _auto(dense: bool) -> Any:
+    import transformers
+
+    return transformers.AutoModelForSemanticSegmentation if dense else transformers.AutoModelForImageClassification
+
+
+def _from_config(config: Any, classes: int | None, text: str, dense: bool) -> nn.Module:
     with one_line(f"{text} refused its options"):
         config.num_labels = classes or config.num_labels
-        model: nn.Module = Auto.from_config(config)  # type: ignore[no-untyped-call]
+        # None makes transformers fail where an architecture has several heads; the first one is its usual.
+        config.architectures = config.architectures or []
+        model: nn.Module = _auto(dense).from_config(config)
     return model.train()
 
 
-def _from_pretrained(source: str, config: Any, classes: int | None, text: str) -> nn.Module:
+def _from_pretrained(source: str, config: Any, classes: int | None, text: str, dense: bool) -> nn.Module:
     import torch
-    from transformers import AutoModelForSemanticSegmentation
 
     with one_line(f"cannot get the weights of {text} from {source!r}"):
         config.num_labels = classes or config.num_labels
-        model, report = AutoModelForSemanticSegmentation.from_pretrained(
+        model, report = _auto(dense).from_pretrained(
             source,
             config=config,
             ignore_mismatched_sizes=classes is not None,
@@ -167,7 +180,7 @@ def _from_pretrained(source: str, config: Any, classes: int | None, text: str) -
 
 
 def _preprocessing(
-    config: Any, model: nn.Module, text: str, source: str | None = None, may_fetch: bool = False
+    config: Any, model: nn.Module, text: str, dense: bool, source: str | None = None, may_fetch: bool = False
 ) -> Preprocessing:
     """As its stored image processor says, or the one that transformers uses for this architecture."""
     patch, side = getattr(config, "patch_size", 1), getattr(config, "image_size", None)
@@ -178,6 +191,7 @@ def _preprocessing(
     patch = patch if isinstance(patch, int) and patch >= 8 else 1
     only = (side, side) if isinstance(side, int) else None if side is None else (side[0], side[1])
     sizes = accepted_sizes(model, text, stride=32 if patch == 1 else patch, patch=patch, only=only)
+    least = 1 if dense else least_side(model, text, sizes)
     processor = _processor(config, source, may_fetch)
 
     def setting(name: str, default: Any) -> Any:
@@ -191,7 +205,7 @@ def _preprocessing(
     statistics = {"mean": setting("image_mean", IMAGENET.mean), "std": setting("image_std", IMAGENET.std)}
     # Some declare statistics and say on the side not to use them.
     statistics = plain if processor is not None and not setting("do_normalize", False) else statistics
-    return Preprocessing(**statistics, scale=scale, order=order, **sizes)
+    return Preprocessing(**statistics, scale=scale, order=order, **sizes, least=least)
 
 
 def _processor(config: Any, source: str | None, may_fetch: bool) -> Any:
