@@ -129,13 +129,13 @@ def valid_positions(target: Tensor, ignore_index: int | None, size: torch.Size) 
     the teacher is the only one who labels.
 
     Args:
-        target: (N, H', W') class ids.
+        target: (N, H', W') class ids; or (N, K, H', W') their probabilities, all zeros where there is no label.
         ignore_index: the value without meaning; None means that every position counts.
         size: the grid's (H, W).
     """
     if ignore_index is None:
         return None
-    labelled = target != ignore_index
+    labelled = target.sum(dim=1) > 0 if target.is_floating_point() else target != ignore_index
     # On the device: asking whether there is such an image would make every step wait.
     valid = labelled | ~labelled.flatten(1).any(dim=1)[:, None, None]
     if valid.shape[-2:] == size:

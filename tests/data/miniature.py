@@ -26,3 +26,16 @@ def save(path: Path, values: Sequence[object] | np.ndarray, **options: object) -
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.asarray(values, np.uint8)).save(path, **options)
     return path
+
+
+def write_class_split(
+    root: Path, split: str = "train", count: int = 4, size: tuple[int, int] = (16, 16), classes: Sequence[str] = "abc"
+) -> Path:
+    """Writes `count` pictures a class, one folder a class, and returns the split's folder."""
+    random = np.random.default_rng(count)
+    for place, label in enumerate(classes):
+        for name in range(count):
+            # Each class has a brightness of its own, so that there is something to learn.
+            pixels = random.integers(0, 60, (*size, 3)) + 60 * place
+            save(root / split / label / f"{name:03}.png", pixels)
+    return root / split

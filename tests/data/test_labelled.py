@@ -129,7 +129,7 @@ def test_the_cache_gives_the_same_and_cannot_be_written_through(tmp_path: Path) 
 
 
 def test_the_cache_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(labelled, "CACHE_BYTES", 2 * (3 + 1) * 6 * 8)
+    monkeypatch.setattr(labelled, "ROOM", 2 * (3 + 1) * 6 * 8)
     split = write_split(tmp_path)
     cached = LabelledImages(*files(split), THREE, cache=True)
     assert len(list(cached)) == 4

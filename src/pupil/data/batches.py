@@ -5,7 +5,7 @@ An item is `(index, view)`: its place in the data set, and the seed of everythin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from torch.utils.data import Sampler
 from pupil.errors import UsageError
 
 Item = tuple[int, int]
+# Makes the batch sampler of a run, with the arguments of `Batches`.
+MakeBatches = Callable[..., Sampler[list[Item]]]
 
 
 class Batches(Sampler[list[Item]]):
@@ -86,10 +88,18 @@ class Batches(Sampler[list[Item]]):
 
     def _epoch(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The order of the items in one epoch, and the view of each in that order."""
-        key = (epoch, self.stream) if self.stream else (epoch,)
-        random = np.random.Generator(np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=key)))
-        views = random.integers(0, np.iinfo(np.int64).max, self.count, endpoint=True)
+        random = self._random(epoch)
+        views = self._views(random)
         return random.permutation(self.count), views
+
+    def _random(self, epoch: int) -> np.random.Generator:
+        """What one epoch is drawn with."""
+        key = (epoch, self.stream) if self.stream else (epoch,)
+        return np.random.Generator(np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=key)))
+
+    def _views(self, random: np.random.Generator) -> NDArray[np.int64]:
+        """A view for each place of an epoch."""
+        return random.integers(0, np.iinfo(np.int64).max, self.count, endpoint=True)
 
 
 class MixedBatches(Sampler[list[Item]]):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from pupil.data.archives import File
 from pupil.errors import UsageError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -26,13 +28,13 @@ class Unreadable(UsageError):
     """A file that is missing, corrupt, or no image: the fault of the file alone, which a run may survive."""
 
 
-def read_image(path: Path) -> Tensor:
+def read_image(path: File) -> Tensor:
     """An image file as a tensor of red, green and blue, turned upright as its EXIF orientation says.
 
     Grey images get three equal channels, palettes their colours; transparency is dropped.
 
     Args:
-        path: any format that Pillow reads.
+        path: any format that Pillow reads; a file, or one in an archive.
 
     Shape:
         - returned: (3, H, W), uint8.
@@ -43,7 +45,7 @@ def read_image(path: Path) -> Tensor:
     return torch.from_numpy(read_rgb(path)).permute(2, 0, 1)
 
 
-def read_rgb(path: Path) -> NDArray[np.uint8]:
+def read_rgb(path: File) -> NDArray[np.uint8]:
     """The same as an array.
 
     Shape:
@@ -128,9 +130,9 @@ def rgb_array(image: Image.Image) -> NDArray[np.uint8]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+def _opened(path: File) -> Iterator[ImageFile.ImageFile]:
     try:
-        with Image.open(path) as file:
+        with path.open("rb") as content, Image.open(content) as file:
             yield file
     except FileNotFoundError:
         raise Unreadable(f"expected an image at {path}, got no such file") from None
@@ -138,7 +140,7 @@ def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
         raise
     except UnidentifiedImageError:
         raise Unreadable(f"cannot read {path}: the file is corrupt or no image") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, BadZipFile, Image.DecompressionBombError) as error:
         # Pillow says with any of these that the bytes are not what the format promises.
         raise Unreadable(f"cannot read {path}: the file is corrupt or no image ({error})") from error
 

@@ -15,9 +15,8 @@ from torch.utils.data import Dataset
 from pupil.data.classes import Classes, check_ids
 from pupil.data.images import image_size, read_image
 from pupil.data.masks import PLAIN, Ids, MaskReader
+from pupil.data.memory import ROOM, Memory
 from pupil.errors import UsageError
-
-CACHE_BYTES = 1 << 30
 
 
 class LabelledImages(Dataset[tuple[Any, Any]]):
@@ -60,15 +59,14 @@ class LabelledImages(Dataset[tuple[Any, Any]]):
         seed: int = 0,
         cache: bool = False,
     ) -> None:
-        kept = range(len(images)) if labels is None else _few(len(images), labels, seed)
+        kept = range(len(images)) if labels is None else few(len(images), labels, seed)
         self.images, self.masks = [images[i] for i in kept], [masks[i] for i in kept]
         self.left_out = [images[i] for i in sorted({*range(len(images))}.difference(kept))]
         self.names = [path.stem for path in self.images]
         self.classes, self.colours, self.ignore_index = meaning.names, meaning.colours, meaning.ignore_index
         self._reader = reader
         _check_sizes(self.images, self.masks, reader)
-        self._cached: dict[int, tuple[Tensor, Ids]] = {}
-        self._room = CACHE_BYTES if cache else 0
+        self._items = Memory(self._read, ROOM if cache else 0)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -76,7 +74,7 @@ class LabelledImages(Dataset[tuple[Any, Any]]):
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         from torchvision import tv_tensors
 
-        image, ids = self._cached.get(index) or self._read(index)
+        image, ids = self._items(index)
         # A transform that works in place must not reach what is kept; the mask is copied as it becomes int64.
         return tv_tensors.Image(image.clone()), tv_tensors.Mask(torch.from_numpy(ids.astype(np.int64)))
 
@@ -99,14 +97,11 @@ class LabelledImages(Dataset[tuple[Any, Any]]):
         path, mask = self.images[index], self.masks[index]
         image, ids = read_image(path), self._read_mask(mask)
         _check_size(path, mask, image.shape[1:], ids.shape)
-        size = image.nbytes + ids.nbytes
-        if size <= self._room:
-            self._room -= size
-            self._cached[index] = image, ids
         return image, ids
 
 
-def _few(count: int, labels: int, seed: int) -> list[int]:
+def few(count: int, labels: int, seed: int) -> list[int]:
+    """Which of the labelled images are kept where fewer are asked for; a smaller choice is part of a larger one."""
     if not 1 <= labels <= count:
         raise UsageError(f"expected from 1 to {count} labelled images, as many as there are, got {labels}")
     return sorted(np.random.default_rng(seed).permutation(count)[:labels].tolist())

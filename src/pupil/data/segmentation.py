@@ -12,14 +12,13 @@ from pupil.data.folder import SegmentationFolder
 from pupil.data.formats import AUTO, find_format, open_format
 from pupil.data.labelled import LabelledImages
 from pupil.data.names import Names
+from pupil.data.own_code import from_code, is_code
 from pupil.data.palette import distinct_colours
 from pupil.data.street import StreetScenes
 from pupil.data.views import as_image, as_target
 from pupil.errors import UsageError, listed
-from pupil.imports import import_function
 
 DRAWN = "drawn"
-PYTHON = "python"  # what a run remembers of data sets that came from Python
 IGNORE_INDEX = 255  # where a data set does not say
 SCENES = (1200, 200)
 
@@ -96,7 +95,8 @@ def segmentation_data(
         )
     if is_code(spec):
         _refuse("a data folder", f"--data {spec}", classes=classes, ignore_index=ignore_index, labels=labels)
-        return _from_code(spec)
+        own = from_code(spec)
+        return checked_data(own[0]), checked_data(own[1])
     kept: dict[str, Any] = {"labels": labels, "seed": seed, "cache": True}
     if name == "folder":
         train: LabelledImages = SegmentationFolder(spec, "train", classes=classes, ignore_index=ignore_index, **kept)
@@ -131,8 +131,9 @@ def validation_data(
     format: str = AUTO,
     scene_size: tuple[int, int] = (64, 96),
     own_classes: bool = False,
+    split: str = "val",
 ) -> SegmentationData:
-    """The validation set alone, for a network that knows its classes.
+    """The validation set alone, or another split, for a network that knows its classes.
 
     Args:
         spec: as for :func:`segmentation_data`; a folder needs no `train` here.
@@ -142,21 +143,22 @@ def validation_data(
         scene_size: (H, W) of drawn scenes.
         own_classes: whether the data may have other classes, which the caller then matches; what a folder's
             `classes.json` says wins.
+        split: of a folder or of drawn scenes.
 
     Raises:
         UsageError: where there is no such data, or it has other classes.
     """
     name = data_format(spec, format)
     if spec == DRAWN:
-        val: SegmentationData = drawn_scenes(SCENES[1], scene_size, split="val")
+        val: SegmentationData = drawn_scenes(SCENES[1], scene_size, split=split)
     elif is_code(spec):
-        _, val = _from_code(spec)
+        val = checked_data(from_code(spec)[1])
     elif name != "folder":
-        val = open_format(str(name))(spec, "val", cache=True)
+        val = open_format(str(name))(spec, split, cache=True)
     else:
         said = read_classes(Path(spec) / "classes.json") if own_classes else {}
         classes, ignore_index = said.get("names", classes), said.get("ignore_index", ignore_index)
-        val = SegmentationFolder(spec, "val", classes=classes, ignore_index=ignore_index, cache=True)
+        val = SegmentationFolder(spec, split, classes=classes, ignore_index=ignore_index, cache=True)
     if not own_classes and tuple(val.classes) != tuple(classes):
         raise UsageError(
             f"expected data of the classes {listed(classes)}, got {listed(val.classes)} from {spec!r}: "
@@ -220,19 +222,6 @@ class CheckedData:
         remedy = "name all the classes, or set .ignore_index"
         check_ids(mask, len(self.classes), self.ignore_index, where, remedy)
         return image, mask
-
-
-def is_code(spec: str) -> bool:
-    """Whether a text names the reader's own code rather than a folder."""
-    return ":" in spec and not Path(spec).exists()
-
-
-def _from_code(spec: str) -> tuple[SegmentationData, SegmentationData]:
-    pair = import_function(spec)()
-    if not (isinstance(pair, tuple | list) and len(pair) == 2):
-        raise UsageError(f"expected {spec!r} to return two data sets (train, val), got {type(pair).__name__}")
-    train, val = (checked_data(dataset) for dataset in pair)
-    return train, val
 
 
 def _refuse(place: str, given: str, **arguments: Any) -> None:

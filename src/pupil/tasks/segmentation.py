@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,11 +12,9 @@ from torch import Tensor, nn
 from pupil.errors import UsageError
 from pupil.functional.resizing import resized
 from pupil.lesson import Activations, Inputs, Lesson
-from pupil.tasks.class_matching import names_of, selected
+from pupil.tasks.answers import AUXILIARY, asked, class_logits
 from pupil.tasks.segmentation_loss import SegmentationLoss
 from pupil.tasks.segmentation_metrics import SegmentationMetrics
-
-AUXILIARY = "aux"
 
 
 class SegmentationTask:
@@ -40,6 +38,7 @@ class SegmentationTask:
 
     name = "segmentation"
     metric = "miou"
+    dense = True
 
     def __init__(
         self,
@@ -60,22 +59,18 @@ class SegmentationTask:
         self.window = window
         self.options = dict(objective or {})
 
+    @property
+    def legend(self) -> Mapping[str, Sequence[int]]:
+        """The colour of each class in pictures."""
+        return dict(zip(self.classes, self.colours or (), strict=bool(self.colours)))
+
     def call(self, model: nn.Module, image: Tensor, target: Any = None) -> Activations:
         """Normalise as the network expects, run it, and name the logits and the auxiliary logits.
-
-        A network that names other classes in its attribute `classes`, or the same in another order, answers in the
-        task's: its logits are selected by name.
 
         Shape:
             image: (N, 3, H, W), RGB in [0, 1]; output: (N, K, h, w), at the network's own stride.
         """
-        preprocessing = getattr(model, "preprocessing", None)
-        answer = model(preprocessing(image) if preprocessing else image)
-        logits, auxiliary = _logits(answer)
-        if theirs := names_of(model):
-            ours = tuple(self.classes)
-            logits = selected(logits, theirs, ours)
-            auxiliary = None if auxiliary is None else selected(auxiliary, theirs, ours)
+        logits, auxiliary = class_logits(model, asked(model, image), self.classes)
         if logits.dim() != 4 or logits.shape[1] != len(self.classes):
             raise UsageError(
                 f"expected logits (N, {len(self.classes)}, h, w) for {len(self.classes)} classes, "
@@ -145,22 +140,6 @@ class SegmentationTask:
 
 def _labelled(lesson: Lesson) -> tuple[Tensor, Tensor, Tensor | None]:
     return lesson.student.output, lesson.target, lesson.student.features.get(AUXILIARY)
-
-
-def _logits(answer: Any) -> tuple[Tensor, Tensor | None]:
-    """The logits, and the auxiliary logits where there are any, in each form that networks answer in."""
-    if isinstance(answer, Tensor):
-        return answer, None
-    if isinstance(answer, Mapping):
-        main: Literal["out", "logits"] = "out" if "out" in answer else "logits"
-        if main in answer:
-            return answer[main], answer.get(AUXILIARY, answer.get("auxiliary_logits"))
-    if isinstance(answer, tuple | list) and answer and all(isinstance(each, Tensor) for each in answer):
-        return answer[0], answer[1] if len(answer) > 1 else None
-    raise UsageError(
-        f"expected a tensor, a dict with 'out' or 'logits', or a tuple of tensors, got {type(answer).__name__}: "
-        "wrap the model so that it returns its logits"
-    )
 
 
 def _starts(length: int, window: int) -> list[int]:

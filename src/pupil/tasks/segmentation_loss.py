@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -30,7 +31,8 @@ class SegmentationLoss(nn.Module):
         auxiliary_weight: weight of the cross-entropy of an auxiliary head, where the model has one.
 
     Shape:
-        logits (N, K, h, w), target (N, H, W) int64, auxiliary (N, K, h', w') or None; returns a scalar.
+        logits (N, K, h, w); target (N, H, W) int64, or (N, K, H, W) the probability of each class, as mixed images have
+        it, all zeros where a pixel is ignored; auxiliary (N, K, h', w') or None; returns a scalar.
 
     Example:
         >>> loss = SegmentationLoss(3, ignore_index=255)
@@ -63,12 +65,12 @@ class SegmentationLoss(nn.Module):
         self.register_buffer("class_weights", weights, persistent=False)
 
     def forward(self, logits: Tensor, target: Tensor, auxiliary: Tensor | None = None) -> Tensor:
-        logits = resized(precise(logits), target.shape[1:])
+        logits = resized(precise(logits), target.shape[-2:])
         loss = self._cross_entropy(logits, target)
         if self.dice:
             loss = loss + self.dice * self._dice(logits, target)
         if auxiliary is not None and self.auxiliary_weight:
-            auxiliary = resized(precise(auxiliary), target.shape[1:])
+            auxiliary = resized(precise(auxiliary), target.shape[-2:])
             loss = loss + self.auxiliary_weight * self._cross_entropy(auxiliary, target)
         return loss
 
@@ -77,25 +79,33 @@ class SegmentationLoss(nn.Module):
 
     def _cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
         weights = None if self.class_weights is None else self.class_weights.to(logits.dtype)
-        total = F.cross_entropy(
-            logits,
-            target,
-            weight=weights,
-            ignore_index=self.ignore_index,
-            label_smoothing=self.label_smoothing,
-            reduction="sum",
-        )
-        labelled = target != self.ignore_index
+        kept: dict[str, Any] = {"weight": weights, "reduction": "sum"}
+        if target.is_floating_point():
+            labelled = target.sum(dim=1) > 0
+            even = self.label_smoothing / logits.shape[1]
+            # PyTorch would smooth the zeros of an ignored pixel too.
+            smooth = ((1 - self.label_smoothing) * target + even) * labelled[:, None]
+            total = F.cross_entropy(logits, smooth.to(logits.dtype), **kept)
+        else:
+            labelled = target != self.ignore_index
+            kept |= {"ignore_index": self.ignore_index, "label_smoothing": self.label_smoothing}
+            total = F.cross_entropy(logits, target, **kept)
         if weights is None:
             return total / labelled.sum().clamp(min=1)
         # A batch without labels gives 0 / tiny = 0, where a plain weighted mean gives NaN.
-        counted = (weights[target.clamp(0, len(weights) - 1)] * labelled).sum()
-        return total / counted.clamp(min=torch.finfo(logits.dtype).tiny)
+        own = (
+            target.movedim(1, -1) @ weights
+            if target.is_floating_point()
+            else weights[target.clamp(0, len(weights) - 1)]
+        )
+        return total / (own * labelled).sum().clamp(min=torch.finfo(logits.dtype).tiny)
 
     def _dice(self, logits: Tensor, target: Tensor) -> Tensor:
-        labelled = target != self.ignore_index
-        known = F.one_hot(torch.where(labelled, target, 0), logits.shape[1]).movedim(-1, 1) * labelled[:, None]
-        probability = logits.softmax(dim=1) * labelled[:, None]
+        known = target
+        if not target.is_floating_point():
+            labelled = target != self.ignore_index
+            known = F.one_hot(torch.where(labelled, target, 0), logits.shape[1]).movedim(-1, 1) * labelled[:, None]
+        probability = logits.softmax(dim=1) * (known.sum(dim=1, keepdim=True) > 0)
         overlap = (probability * known).sum(dim=(0, 2, 3))
         present = known.sum(dim=(0, 2, 3))
         score = (2 * overlap + 1) / (probability.sum(dim=(0, 2, 3)) + present + 1)

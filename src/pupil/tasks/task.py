@@ -24,14 +24,23 @@ class Task(Protocol):
     Attributes:
         name: the task's name, as in `pupil train NAME`.
         metric: which of the metrics stands in a results table.
+        dense: whether there is a prediction at every position, logits (N, K, h, w), or one an image, logits (N, K).
     """
 
     name: str
-    metric: str
+    dense: bool
+
+    @property
+    def metric(self) -> str: ...
 
     @property
     def classes(self) -> Sequence[str]:
         """Names of the classes, in the order of the network's channels."""
+        ...
+
+    @property
+    def legend(self) -> Mapping[str, Sequence[int]]:
+        """What the colours of its pictures mean: (red, green, blue) by name; empty where they say it themselves."""
         ...
 
     def call(self, model: nn.Module, image: Any, target: Any = None) -> Activations:

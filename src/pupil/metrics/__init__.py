@@ -1,0 +1,28 @@
+"""Scores that torchmetrics lacks: arrays in, numbers out."""
+
+from pupil.metrics.bdd100k import BDD100KScores, bdd100k_scores
+from pupil.metrics.culane import (
+    CULaneCounts,
+    CULaneScores,
+    culane_counts,
+    culane_iou,
+    culane_spline,
+    evaluate_culane,
+    f1_score,
+)
+from pupil.metrics.tusimple import TuSimpleScores, evaluate_tusimple, tusimple_scores
+
+__all__ = [
+    "BDD100KScores",
+    "CULaneCounts",
+    "CULaneScores",
+    "TuSimpleScores",
+    "bdd100k_scores",
+    "culane_counts",
+    "culane_iou",
+    "culane_spline",
+    "evaluate_culane",
+    "evaluate_tusimple",
+    "f1_score",
+    "tusimple_scores",
+]
