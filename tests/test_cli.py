@@ -71,7 +71,7 @@ def test_methods_name_each_method_its_paper_and_its_options() -> None:
     assert [line.split()[0] for line in shown.splitlines() if line and line[0] not in " S"] == list(NAMES)
     assert "attention (at)" in shown
     assert '"Distilling the Knowledge in a Neural Network"' in " ".join(shown.split())
-    assert "--set temperature=1.0 share=1.0 weight=none" in shown
+    assert "--set temperature=none share=1.0 weight=none" in shown
     assert max(map(len, shown.splitlines())) <= 80
 
 
@@ -102,7 +102,7 @@ UNKNOWN = [
     (["train", "segmentation", "--learning-rate", "nan"], "expected learning_rate > 0, got nan"),
     (["train", "segmentation", "--clip", "-1"], "expected clip >= 0, got -1.0: 0 turns clipping off"),
     (["train", "segmentation", "--resume", "--overwrite"], "expected --resume or --overwrite, got both"),
-    (["layers", "pupil:tinny"], "unknown model of the family 'pupil' 'tinny': did you mean tiny?"),
+    (["layers", "pupil:tinny"], "unknown model of the family 'pupil' 'tinny': did you mean tiny, lane-tiny?"),
     (["layers", "tiny"], "expected a model as pupil:NAME"),
     (["layers", "torchvision:lraspp_mobilenet"], "did you mean lraspp_mobilenet_v3_large"),
     (["layers", "pupil:tiny?widht=8"], "unknown option of pupil:tiny 'widht': did you mean width"),
@@ -146,7 +146,7 @@ MISTAKES = [
     (["--method", "kd", "--teacher", "nowhere"], "or a run folder, got 'nowhere': there is no such folder"),
     (["--method", "kd", "--teacher", "pupil:base"], "expected a trained network, got 'pupil:base'"),
     (["--method", "kd", "--set", "temprature=2"], "method 'kd' 'temprature': did you mean temperature"),
-    (["--method", "kd", "--set", "temperature=hot"], "expected float for 'temperature', got 'hot'"),
+    (["--method", "kd", "--set", "temperature=hot"], "expected float or none for 'temperature', got 'hot'"),
     (["--method", "none", "--set", "weight=1"], "expected no options for method 'none'"),
     (["--method", "hint", "--teacher", "TEACHER", "--set", "layer=stag1"], "layer 'stag1': did you mean stage1"),
     (["--method", "kd", "--teacher", "TEACHER", "--classes", "a,b,c,d"], "the data's 4 classes, got 3"),

@@ -8,15 +8,13 @@ Finished runs are kept, so that it can be stopped and started again. `small` is 
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
-from pathlib import Path
 
-from pupil.recipes.comparison import SECONDS, compare, write_comparison
-from pupil.recipes.options import Segmentation, as_command, parse_seeds
+from study import Study, main
+
+from pupil.recipes.options import Segmentation
 from pupil.recipes.segmentation import NAME, prepare, segmentation
 
-ROOT = Path(__file__).parents[2]
 METHODS = ("none", "label-smoothing", "kd", "icsd", "aicsd", "pairwise", "cwd", "attention")
 
 # Dice for all: half of the classes are a few pixels wide, and with cross-entropy alone a network finds them so late
@@ -48,7 +46,7 @@ these numbers say what a method adds to the student alone under one schedule, an
   {epochs:.0f} epochs of {labels} labelled images{drawn}.
 - mIoU is counted at the labels' own 360 x 480 pixels, with the last weights: nothing is selected on these images.
 - Students of one seed share start, batches and views; a gain is the difference to `none` of the same seed.
-- `{seconds}` is `none` with as many seconds as `aicsd` took. Weights are the methods' default shares.
+- `{seconds}` is `none` with as many seconds as `{equal}` took. Weights are the methods' default shares.
 
 {table}
 
@@ -60,59 +58,19 @@ The teacher, and one of the students:
 ```
 {notes}"""
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default=str(ROOT.parent / "shared" / "data" / "camvid"))
-    parser.add_argument("--out", default="runs/camvid")
-    parser.add_argument("--scale", choices=SCALES, default="small")
-    parser.add_argument("--seeds", default="0 1 2")
-    parser.add_argument("--processes", type=int, default=2, help="trainings at once")
-    parser.add_argument("--page", default=str(ROOT / "docs" / "results" / "camvid.md"))
-    arguments = parser.parse_args()
-    seeds = parse_seeds(arguments.seeds)
-    # The folder's place is the reader's own: the record and the page call it DIR.
-    teacher, student = (replace(each, data=arguments.data) for each in SCALES[arguments.scale])
-    material = prepare(student)
-    rows = compare(
-        arguments.out,
-        teacher=teacher,
-        student=student,
-        methods=METHODS,
-        seeds=seeds,
-        train=segmentation,
-        equal_seconds="aicsd",
-        processes=arguments.processes,
-    )
-    command = f'make results-camvid DATA=DIR SCALE={arguments.scale} SEEDS="{" ".join(map(str, seeds))}"'
-    table = write_comparison(
-        arguments.out,
-        rows,
-        material.val,
-        title="CamVid",
-        lead="Every method beside the student alone, from scratch.",
-        commands=[command],
-    )
-    page = Path(arguments.page)
-    notes = page.read_text().partition("\n## Notes\n")[2] if page.is_file() else ""
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(
-        PAGE.format(
-            command=command,
-            teacher=teacher,
-            student=student,
-            epochs=student.steps * student.batch_size / len(material.train),
-            labels=len(material.train),
-            drawn=", which each seed draws anew" if student.labels else "",
-            seconds=SECONDS,
-            teacher_command=as_command(NAME, replace(teacher, data="DIR", out="runs/teacher")),
-            student_command=as_command(NAME, replace(student, data="DIR", method="aicsd", teacher="runs/teacher")),
-            table=table.to_markdown(),
-            notes=f"\n## Notes\n{notes}" if notes else "",
+if __name__ == "__main__":
+    main(
+        Study(
+            name="camvid",
+            title="CamVid",
+            lead="Every method beside the student alone, from scratch.",
+            recipe=NAME,
+            train=segmentation,
+            prepare=prepare,
+            scales=SCALES,
+            methods=METHODS,
+            equal_seconds="aicsd",
+            page=PAGE,
+            data="camvid",
         )
     )
-    print(page.read_text())
-
-
-if __name__ == "__main__":
-    main()

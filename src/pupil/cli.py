@@ -15,9 +15,8 @@ import typer
 from pupil import __version__
 from pupil.engine.options import Training, flag
 from pupil.errors import UsageError
-from pupil.recipes import PAPERS
-from pupil.recipes.options import Segmentation, parse_size
-from pupil.recipes.segmentation import NAME, segmentation
+from pupil.recipes import PAPERS, classification, lanes, segmentation
+from pupil.recipes.options import Classification, Lanes, Segmentation, parse_size
 
 if TYPE_CHECKING:
     from pupil.run import Run
@@ -126,7 +125,9 @@ def _offer(name: str, recipe: Callable[[Any], Run], defaults: Training) -> None:
     train_app.command(name)(options_command(defaults, partial(_train, recipe), text))
 
 
-_offer(NAME, segmentation, Segmentation())
+_offer(segmentation.NAME, segmentation.segmentation, Segmentation())
+_offer(classification.NAME, classification.classification, Classification())
+_offer(lanes.NAME, lanes.lanes, Lanes())
 for module in PAPERS:
     _offer(module.NAME, getattr(module, module.NAME.replace("-", "_")), module.PUBLISHED)
 
@@ -164,31 +165,31 @@ def evaluate(
     run: Annotated[str, typer.Argument(help="Run folder.")],
     data: Annotated[str | None, typer.Option(help="Data to score on; by default the run's own.")] = None,
     format: Annotated[str | None, typer.Option(help="Layout of that data folder; by default found.")] = None,
+    split: Annotated[str, typer.Option(help="Split of that data: val, test, a scene of CULane.")] = "val",
     batch_size: Annotated[int, typer.Option(help="Images at once.")] = 16,
     best: Best = False,
     trust: Trust = None,
 ) -> None:
-    """Score a run's student on a validation set, at the labels' own resolution."""
+    """Score a run's student on a validation set; maps at the labels' own resolution."""
     from pupil.recipes.trained import evaluate_run
     from pupil.report.console import print_scores
 
-    print_scores(*evaluate_run(run, data, format=format, batch_size=batch_size, best=best, trust=trust))
+    print_scores(*evaluate_run(run, data, format=format, split=split, batch_size=batch_size, best=best, trust=trust))
 
 
 @app.command()
 def predict(
     run: Annotated[str, typer.Argument(help="Run folder.")],
     images: Annotated[list[str], typer.Argument(help="Images, folders, or quoted patterns.")],
-    out: Annotated[str, typer.Option(help="Folder for masks and overlays.")],
+    out: Annotated[str, typer.Option(help="Folder for the predictions.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that are there already.")] = False,
     best: Best = False,
     trust: Trust = None,
 ) -> None:
-    """Write a mask and an overlay for every image, at the image's own size."""
+    """Write what a run's student predicts: a mask and an overlay for every image, or a table of classes."""
     from pupil.recipes.trained import predict_images
 
-    written = predict_images(run, images, out, overwrite=overwrite, best=best, trust=trust)
-    print(f"{len(written)} masks in {out}/masks, overlays in {out}/overlays")
+    predict_images(run, images, out, overwrite=overwrite, best=best, trust=trust)
 
 
 @app.command()
@@ -216,9 +217,12 @@ def layers(
     ],
     size: Annotated[str, typer.Option(help="Height x width of the image.")] = "256x256",
     classes: Annotated[int, typer.Option(help="Number of classes; a run knows its own.")] = 21,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="A classifier of whole images, where a run does not say.")
+    ] = False,
     trust: Trust = None,
 ) -> None:
     """Print every layer that can be tapped, with the shape of what it returns and of what it received."""
     from pupil.report.console import print_layers
 
-    print_layers(model, parse_size(size), classes, trust)
+    print_layers(model, parse_size(size), classes, trust, dense=not whole)

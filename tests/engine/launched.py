@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from engine import classifiers
 from pupil.data.batches import Batches
 from pupil.distiller import Distiller, Term
 from pupil.engine.evaluation import evaluate
@@ -22,7 +23,7 @@ from pupil.engine.processes import make_accelerator
 from pupil.engine.reached import freeze_unreached
 from pupil.engine.trainer import Trainer
 from pupil.errors import UsageError
-from pupil.methods import NAMES, load_method
+from pupil.methods import load_method
 from pupil.run import Run
 from pupil.taps import Tapped
 from pupil.tasks.segmentation import SegmentationTask
@@ -42,6 +43,23 @@ OPTIONS: dict[str, Any] = {
     "optimizer": "sgd",
     "learning_rate": 0.1,
     "warmup": 0.0,
+}
+DENSE = ("none", "label-smoothing", "kd", "icsd", "aicsd", "pairwise", "cwd", "attention", "hint", "similarity")
+# On a classifier, some with what lets them act within four steps.
+WHOLE: dict[str, dict[str, Any]] = {
+    "cckd": {},
+    "rkd": {},
+    "pkt": {},
+    "dkd": {},
+    "dist": {},
+    "bake": {},
+    "tf-kd": {},
+    "cs-kd": {},
+    "ps-kd": {"every": 0.5},
+    "sad": {"start": 0.3},
+    "frskd": {},
+    "byot": {},
+    "stkd": {},
 }
 # Cut off after the checkpoint at step 3, between the start and the row of step 4.
 CUT = {"steps": 6, "log_every": 4, "save_every": 3}
@@ -141,6 +159,29 @@ def refused(action: Callable[[], object]) -> str:
     return "nothing was refused"
 
 
+def classified(folder: Path, method: str) -> dict[str, Any]:
+    """Four steps of a method on a classifier; where all that is trained has come to in this process."""
+    ours = classifiers.trainer(folder, method, settings=WHOLE[method])
+    ours.fit()
+    ours.accelerator.wait_for_everyone()
+    return {name: float(each.detach().double().norm()) for name, each in ours.distiller.named_parameters()}
+
+
+def mixed(folder: Path) -> list[Any]:
+    """Which items a process mixes in each step, and the first number that it draws for it."""
+    found: list[Any] = []
+
+    def mix(image: Tensor, target: Tensor, random: Any) -> tuple[Tensor, Tensor]:
+        items = [next(n for n, (known, _) in enumerate(classifiers.DATA) if torch.equal(known, each)) for each in image]
+        found.append([items, random.random()])
+        return image, target
+
+    ours = classifiers.trainer(folder, "none", mix=mix)
+    found.clear()  # what was tried
+    ours.fit()
+    return found
+
+
 class PowerCut(Exception):
     """The run stops here."""
 
@@ -198,12 +239,15 @@ def with_a_broken_image(folder: Path) -> str:
 
 
 def main(folder: Path) -> None:
-    for method in NAMES:
+    for method in DENSE:
         train(folder / method, method)
+    norms = {method: classified(folder / method, method) for method in WHOLE}
     train(folder / "accumulated", "kd", accumulate=2)
     rank = torch.distributed.get_rank()
     facts = {
         "world": torch.distributed.get_world_size(),
+        "norms": norms,
+        "mixed": mixed(folder / "mixed"),
         "branches": cut_and_resumed(folder),
         "reached together": asked(rank, auxiliary_weight=0.4),
         "unreached together": asked(rank, auxiliary_weight=0.0),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pupil.data.batches import Batches, MixedBatches
+from pupil.data.mixing import Mixing
 from pupil.data.transforms import training_transform
 from pupil.data.views import Views
 from pupil.engine.loading import TRIAL_BATCHES, Loading, Parts
@@ -118,3 +119,16 @@ def test_workers_leave_interrupts_to_the_trainer() -> None:
     settings = Training(steps=1, batch_size=4, workers=1, device="cpu")
     ((_, ignored, _),) = next(Loading(Views(Handlers()), settings, make_accelerator(settings)).steps(first=0))
     assert ignored.tolist() == [True] * 4
+
+
+@pytest.mark.parametrize("settings", [{}, {"workers": 2}, {"accumulate": 2}])
+def test_mixed_batches_are_a_function_of_seed_and_step_too(settings: dict[str, Any]) -> None:
+    def mixed(**options: Any) -> Loading:
+        found = loading(**{"seed": 1, **options})
+        return Loading(found.views, found.options, found.accelerator, mix=Mixing(7, "cutmix", ignore_index=255))
+
+    whole = list(mixed(accumulate=settings.get("accumulate", 1)).steps(first=0))
+    assert whole[0][0][1].shape[1] == 7
+    assert same(flat(mixed(**settings).steps(first=5)), flat(whole[5:]))
+    assert same(flat([mixed(**settings).trial(first=5)]), flat(whole[5:])[: 3 * TRIAL_BATCHES])
+    assert not same(flat(mixed(**settings, seed=2).steps(first=5)), flat(whole[5:]))

@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch.utils.data import get_worker_info
 
+from engine import classifiers
 from engine.small import DATA, equal, network, trainer, weights
 from pupil.engine import checkpoint
 from pupil.engine.checkpoint import load_checkpoint
@@ -64,6 +65,10 @@ def goes_on(folder: Path, unbroken: Path, settings: dict[str, Any]) -> None:
     # Whatever happens to the generators in between is forgotten, and so are other first weights.
     torch.rand(7)
     trainer(folder, student=network(3), resume=True, **settings).fit()
+    is_as(folder, unbroken)
+
+
+def is_as(folder: Path, unbroken: Path) -> None:
     for name in ("student", "best"):
         assert equal(weights(folder, name), weights(unbroken, name))
     assert rows(folder) == rows(unbroken)
@@ -275,3 +280,62 @@ def test_images_that_were_replaced_are_counted_over_both_parts(
     # Whoever repaired them meanwhile is told all the same what the first part was trained without.
     trainer(tmp_path / "run", data=Dying(tmp_path / "never"), resume=True, **settings).fit()
     assert "replaced, since they cannot be read: item 2, item 5" in capsys.readouterr().out
+
+
+# What goes on beside student and optimizer: a copy of the student that is renewed after 3, 5 and 8 steps, a network
+# that trains with it, batches by class, mixed images, a share that is measured after 5 steps.
+KEPT: dict[str, dict[str, Any]] = {
+    "ps-kd": {"every": 0.25},
+    "frskd": {},
+    "bake": {},
+    "cckd": {},
+    "stkd": {"each": True},
+    "byot": {},
+    "sad": {"start": 0.5},
+}
+
+
+@pytest.fixture(scope="module")
+def unbroken_method(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Each method trained in one go, once."""
+    known: dict[str, Path] = {}
+
+    def train(method: str) -> Path:
+        if method not in known:
+            known[method] = tmp_path_factory.mktemp("unbroken") / "run"
+            of_method(known[method], method).fit()
+        return known[method]
+
+    return train
+
+
+def of_method(folder: Path, method: str, seed: int = 0, **options: Any) -> Trainer:
+    student = classifiers.network(seed=seed, batch_norm=True)
+    options = {**SETTINGS, "batch_size": 8, "optimizer": "adamw", "learning_rate": 2e-3, **options}
+    return classifiers.trainer(folder, method, student=student, settings=KEPT[method], varied=True, **options)
+
+
+@pytest.mark.parametrize(("at", "workers"), [(4, 0), (7, 0), (7, 2)])
+@pytest.mark.parametrize("method", KEPT)
+def test_all_that_a_method_keeps_goes_on(
+    tmp_path: Path, unbroken_method: Callable[[str], Path], method: str, at: int, workers: int
+) -> None:
+    whole = unbroken_method(method)
+    ours = of_method(tmp_path / "run", method, workers=workers)
+    before_step(ours, at, cut)
+    with pytest.raises(PowerCut):
+        ours.fit()
+    assert load_checkpoint(tmp_path / "run")["step"] == {4: 4, 7: 6}[at]
+    torch.rand(7)
+    of_method(tmp_path / "run", method, seed=3, workers=workers, resume=True).fit()
+    is_as(tmp_path / "run", whole)
+
+
+def test_what_a_method_keeps_is_in_the_checkpoint(unbroken_method: Callable[[str], Path]) -> None:
+    """Else the runs above would agree without it."""
+    past = state(unbroken_method("ps-kd"))["distiller"]["teacher._extra_state"]
+    assert (past["moment"], past["updates"]) == (3, 3)
+    assert not equal(past["network"]["0.0.weight"], weights(unbroken_method("ps-kd"))["0.0.weight"])
+    kept = state(unbroken_method("frskd"))
+    assert any("teacher" in name and name.endswith("running_mean") for name in kept["distiller"])
+    assert list(state(unbroken_method("sad"))["ratios"]) == ["sad_0"]

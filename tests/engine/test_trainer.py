@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from engine import classifiers, launched
 from engine.small import DATA, TASK, alone, equal, network, scores, taught, trainer, weights
 from pupil.data.batches import Batches
 from pupil.distiller import Distiller, Term
@@ -17,6 +18,7 @@ from pupil.engine.progress import ProgressLines
 from pupil.engine.stepper import Batch
 from pupil.engine.trainer import Outcome
 from pupil.errors import UsageError
+from pupil.methods import NAMES
 from pupil.run import Run
 from pupil.taps import Tapped
 
@@ -522,3 +524,46 @@ def test_compiled_networks_learn_what_eager_ones_learn(tmp_path: Path, monkeypat
     assert compiled == [ours.distiller.student, ours.distiller.teacher]
     for name, value in found["eager"].items():
         torch.testing.assert_close(found["compiled"][name], value, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.slow
+# The compiler looks at features of the student, and keeps this from being shown, not from being an error.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf Tensor")
+@pytest.mark.parametrize("method", ["bake", "frskd", "ps-kd"])
+def test_compiled_self_distillation_learns_what_the_eager_one_learns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    compiled: list[nn.Module] = []
+
+    def compile_without_a_c_compiler(part: nn.Module) -> None:
+        compiled.append(part)
+        part._compiled_call_impl = torch.compile(part._call_impl, backend="aot_eager")
+
+    monkeypatch.setattr(nn.Module, "compile", compile_without_a_c_compiler)
+    settings = launched.WHOLE[method]
+    for name, chosen in (("eager", False), ("compiled", True)):
+        ours = classifiers.trainer(tmp_path / name, method, settings=settings, compile=chosen)
+        ours.fit()
+    assert compiled == [ours.distiller.student, ours.distiller.teacher]
+    terms = [[row["terms"] for row in Run(tmp_path / name).metrics if "terms" in row] for name in ("eager", "compiled")]
+    assert terms[1] == [pytest.approx(row, rel=1e-3, abs=1e-5) for row in terms[0]]
+    for name, value in weights(tmp_path / "eager").items():
+        torch.testing.assert_close(weights(tmp_path / "compiled")[name], value, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", NAMES)
+def test_what_is_trained_beside_the_student_stays_behind(tmp_path: Path, method: str) -> None:
+    if method in launched.WHOLE:
+        ours, bare = classifiers.trainer(tmp_path / "run", method, steps=1), classifiers.network(seed=9)
+    else:
+        ours = launched.trainer(tmp_path / "run", launched.by_method(method), steps=1)
+        bare = launched.network(4, 9)
+    ours.fit()
+    known = {id(each) for each in ours.student.parameters()}
+    beside = [name for name, each in ours.distiller.named_parameters() if id(each) not in known]
+    assert bool(beside) == (method in ("hint", "byot", "frskd"))
+    for name in ("student", "best"):
+        kept = weights(tmp_path / "run", name)
+        assert list(kept) == sorted(bare.state_dict())
+        bare.load_state_dict(kept)
+    assert all(torch.equal(each, bare.state_dict()[name]) for name, each in ours.student.state_dict().items())

@@ -10,6 +10,7 @@ from pupil.errors import UsageError
 from pupil.methods.layers import last_feature, pair_of_layers
 from pupil.models import load_model
 from pupil.taps import dry_run
+from pupil.tasks.classification import ClassificationTask
 from pupil.tasks.segmentation import SegmentationTask
 
 IMAGE = torch.zeros(1, 3, 32, 48)
@@ -31,6 +32,21 @@ def chosen(model: nn.Module, classes: int) -> str:
 )
 def test_the_last_feature_feeds_the_classifier(spec: str, layer: str) -> None:
     assert chosen(load_model(spec, 7, seed=0), 7) == layer
+
+
+@pytest.mark.parametrize(
+    ("spec", "layer"),
+    [
+        ("pupil:resnet8", "classifier:in"),
+        ("torchvision:squeezenet1_1", "classifier.1:in"),
+        ("timm:mobilenetv3_small_050", "classifier:in"),
+        ("timm:deit_tiny_distilled_patch16_224?depth=1", "head:in"),
+    ],
+)
+def test_the_last_feature_of_a_classifier(spec: str, layer: str) -> None:
+    model = load_model(spec, 7, dense=False, seed=0)
+    task = ClassificationTask([str(each) for each in range(7)])
+    assert last_feature(model, dry_run(model, torch.zeros(1, 3, 32, 32), task.call), 7) == layer
 
 
 def test_as_many_channels_as_classes_do_not_hide_the_classifier() -> None:

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from command import pupil
+from data.lanes.lane_layouts import write_bdd100k_layout, write_culane_layout, write_tusimple_layout
 from data.layouts import write_cityscapes, write_voc
+from data.miniature import write_class_split
+from pupil.methods import ALONE
 from pupil.recipes import PAPERS
-from pupil.recipes.options import Segmentation
-from pupil.recipes.paper import as_published
+from pupil.recipes.options import Classification, Lanes, Segmentation, parse_size
+from pupil.recipes.paper import Options, as_published, general
 from pupil.run import Run
 
 PUBLISHED = Segmentation(
@@ -42,16 +45,38 @@ def test_each_is_listed_and_says_what_it_needs(recipe: object) -> None:
 @pytest.mark.parametrize("recipe", PAPERS, ids=lambda recipe: recipe.NAME)
 def test_smoke_shrinks_each_with_its_own_network(recipe: object) -> None:
     """The published network without its published weights, which only a network connection brings."""
-    pytest.importorskip("segmentation_models_pytorch")
-    write_cityscapes(Path("cityscapes"), (40, 80))
-    words = ("train", recipe.NAME, "--smoke", "--device", "cpu")  # type: ignore[attr-defined]
-    for more in (("--method", "none", "--out", "teacher"), ("--teacher", "teacher", "--out", "student")):
-        ended = pupil(*words, *more)
+    published: Options = recipe.PUBLISHED  # type: ignore[attr-defined]
+    if published.student.startswith("smp:"):
+        pytest.importorskip("segmentation_models_pytorch")
+    write_data(published)
+    words = ["train", recipe.NAME, "--smoke", "--device", "cpu"]  # type: ignore[attr-defined]
+    words += ["--format", "folder"] if isinstance(published, Classification) else []
+    roles = [("--method", "none", "--out", "teacher"), ("--teacher", "teacher", "--out", "student")]
+    for more in [(), *roles[:1]] if published.method in ALONE else roles:
+        ended = pupil(*words, "--out", "student", *more)
         assert ended.code == 0, ended.err
-    assert Run("student").record["options"]["size"] == "64x64"
-    spec = Run("student").record["model"]["spec"]
-    published = recipe.PUBLISHED.student  # type: ignore[attr-defined]
-    assert spec == published.replace("weights=imagenet", "").replace("?&", "?").rstrip("?")
+    record = Run("student").record
+    sides, whole = parse_size(record["options"]["size"]), parse_size(published.size)
+    assert all(side == max(32, 8 * round(all_of_it / 64)) for side, all_of_it in zip(sides, whole, strict=True))
+    spec = published.student.replace("weights=imagenet", "").replace("?&", "?").rstrip("?")
+    assert record["model"]["spec"].partition("size=")[0].rstrip("?&") == spec
+
+
+def write_data(published: Options) -> None:
+    """A miniature of the data where the paper's options look for them."""
+    root = Path(published.data)
+    match published.format:
+        case "cityscapes":
+            write_cityscapes(root, (40, 80))
+        case "tusimple":
+            write_tusimple_layout(root)
+        case "culane":
+            write_culane_layout(root)
+        case "bdd100k":
+            write_bdd100k_layout(root)
+    if isinstance(published, Classification):
+        for split in ("train", "val"):
+            write_class_split(root, split, size=(32, 32))
 
 
 def train(**changes: object) -> Run:
@@ -64,6 +89,23 @@ def test_a_smoke_run_sees_an_eighth_of_the_sides() -> None:
     assert (record["recipe"], record["options"]["size"], record["options"]["base"]) == ("some-paper", "32x32", 64)
     kept = train(method="none", size="40x48", base=None).record["options"]
     assert (kept["size"], kept["base"]) == ("40x48", None)
+
+
+def test_other_tasks_are_shrunk_to_sides_that_networks_take(tmp_path: Path) -> None:
+    """An eighth in multiples of 8, but 32 at least, and the network is built for it."""
+    write_culane_layout(tmp_path / "lanes")
+    for split in ("train", "val"):
+        write_class_split(tmp_path / "images", split, size=(32, 32))
+    lanes = Lanes(method="sad", data="lanes", size="208x976")
+    images = Classification(method="bake", data="images", size="64x224", student="pupil:resnet8")
+    for published, size, student in (
+        (lanes, "32x120", "pupil:lane-tiny?size=32x120"),
+        (images, "32x32", "pupil:resnet8"),
+    ):
+        options = replace(published, smoke=True, device="cpu", overwrite=True, out="out")
+        record = as_published("some-paper", published, options).record
+        assert (record["recipe"], record["task"]) == ("some-paper", general(published).NAME)
+        assert (record["options"]["size"], record["options"]["student"]) == (size, student)
 
 
 def test_settings_belong_to_the_method_of_the_paper() -> None:

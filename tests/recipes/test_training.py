@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,14 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from command import pupil, train
+from command import Ended, pupil, train
+from data.miniature import write_class_split
+from pupil.data.batches import Batches
+from pupil.data.mixing import as_probabilities
 from pupil.engine.trainer import Trainer
 from pupil.errors import UsageError
+from pupil.methods import ALONE, WHOLE
+from pupil.methods.plan import Plan, alone
 from pupil.recipes.options import Segmentation
 from pupil.recipes.training import claimed, run_folder, smaller
 from pupil.run import Run
@@ -194,12 +200,106 @@ def test_other_files_where_the_replaced_run_would_wait_are_kept(miniature: Path)
     assert Path("run.replaced/thesis.tex").exists()
 
 
-@pytest.mark.parametrize("method", ["none", "label-smoothing", "kd"])
-def test_a_teacher_that_the_method_does_not_use_is_said(method: str, miniature: Path, teacher: Path) -> None:
-    ended = train("--data", miniature, "--size", "32x48", "--method", method, "--teacher", teacher, "--out", "run")
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of three classes, and a network trained on it."""
+    root = tmp_path_factory.mktemp("classes")
+    for split in ("train", "val"):
+        write_class_split(root, split, size=(32, 32))
+    assert classify(root, "--out", root / "teacher").code == 0
+    return root
+
+
+def classify(classes: Path, *words: object) -> Ended:
+    small = ("--smoke", "--device", "cpu", "--data", classes, "--student", "pupil:resnet8")
+    return pupil("train", "classification", *small, *words)
+
+
+@pytest.mark.parametrize("method", [*ALONE, "kd"])
+def test_a_teacher_that_the_method_does_not_use_is_said(
+    method: str, miniature: Path, teacher: Path, classes: Path
+) -> None:
+    if method in WHOLE:
+        teacher = classes / "teacher"
+        ended = classify(classes, "--method", method, "--teacher", teacher, "--out", "run")
+    else:
+        ended = train("--data", miniature, "--size", "32x48", "--method", method, "--teacher", teacher, "--out", "run")
     said = f"method {method} does not use the teacher {teacher}: choose another --method to learn from it\n"
     assert ended.code == 0, ended.err
     assert (said in ended.out) == (method != "kd")
+    # Neither is it scored, nor does the run remember it, nor are layers of it named.
+    assert ("on this validation set" in ended.out) == (method == "kd")
+    assert "of the teacher" not in ended.out
+    summary = Run("run").summary
+    assert summary is not None
+    assert (Run("run").record["teacher"] is None) == (summary["teacher"] is None) == (method != "kd")
+
+
+def test_what_a_plan_asks_of_batches_and_images_reaches_every_step(
+    classes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources: list[Any] = []
+    asked: list[dict[str, int]] = []
+    drawn: list[float] = []
+    shown: list[tuple[tuple[int, ...], bool]] = []
+
+    def batches(source: Any) -> Any:
+        sources.append(source)
+
+        def make(count: int, batch_size: int, **where: int) -> Batches:
+            asked.append({"count": count, "batch_size": batch_size, **where})
+            return Batches(count, batch_size, **where)
+
+        return make
+
+    def mix(image: Tensor, target: Tensor, random: Any) -> tuple[Tensor, Tensor]:
+        drawn.append(random.random())
+        return torch.zeros_like(image), as_probabilities(target, 3)
+
+    def method(student: Any, teacher: Any, task: Any, image: Tensor) -> Plan:
+        plan = alone(student, task)
+        plan.distiller.student.model.register_forward_pre_hook(
+            lambda model, given: shown.append((tuple(given[0].shape), bool((given[0] == given[0][:1]).all())))
+        )
+        return replace(plan, batches=batches, mix=mix)
+
+    monkeypatch.setattr("pupil.methods.load_method", lambda name: method)
+    ended = classify(classes, "--seed", 5, "--out", "run")
+    assert ended.code == 0, ended.err
+    assert [len(source) for source in sources] == [12]
+    where = {"count": 12, "batch_size": 4, "steps": 4, "seed": 5, "first": 0, "rank": 0, "world": 1}
+    assert asked
+    assert all(each == where for each in asked)
+    # The trial before the first step sees the same parts of the run with the same draws.
+    steps = drawn[-4:]
+    assert len(set(steps)) == 4
+    assert set(drawn) == set(steps)
+    trained = [alike for shape, alike in shown if shape[0] == 4]
+    assert trained[:4] == [True] * 4
+    # Validation is mixed with nothing.
+    assert not trained[-1]
+
+
+@pytest.mark.parametrize("method", ["bake", "cs-kd", "cckd"])
+def test_batches_that_a_method_makes_are_not_cut_into_parts(method: str, classes: Path) -> None:
+    # Four of a class and no more: cckd takes batches of a class for what they are.
+    words = ["--method", method, "--accumulate", 2, "--out", "run", "--teacher", classes / "teacher"]
+    ended = classify(classes, *words)
+    message = f"expected --accumulate 1 with {method}, which relates the images of a batch, got 2: leave it out"
+    assert (ended.code, ended.err) == (2, f"pupil: {message}\n")
+    assert not Path("run").exists()
+
+
+def test_batches_by_class_leave_no_room_for_unlabelled_images(miniature: Path, teacher: Path) -> None:
+    words = ["--data", miniature, "--size", "32x48", "--unlabelled", miniature / "val" / "images", "--out", "run"]
+    for given, message in [
+        (("--method", "bake"), "expected a teacher to label the images of --unlabelled, got --method bake"),
+        (("--method", "cckd", "--set", "sampler=superclass"), "as they come beside --unlabelled, got cckd"),
+    ]:
+        ended = train(*words, "--teacher", teacher, *given)
+        assert (ended.code, ended.err.count("\n"), message in ended.err) == (2, 1, True), ended.err
+        assert not Path("run").exists()
+    assert train(*words, "--teacher", teacher, "--method", "cckd").code == 0
 
 
 def test_a_run_of_the_readers_own_code_needs_trust(

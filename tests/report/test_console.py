@@ -75,7 +75,7 @@ def test_methods_are_paragraphs(capsys: pytest.CaptureFixture[str]) -> None:
     paragraphs = capsys.readouterr().out.split("\n\n")
     assert paragraphs[0] == "none\n    The student and its labels, without any distillation."
     assert paragraphs[2].splitlines()[0] == "kd"
-    assert paragraphs[2].splitlines()[-1] == "    --set temperature=1.0 share=1.0 weight=none"
+    assert paragraphs[2].splitlines()[-1] == "    --set temperature=none share=1.0 weight=none"
     assert all(line.startswith("    ") for each in paragraphs[:-1] for line in each.splitlines()[1:])
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from pupil.data.batches import Batches, Item
+from pupil.data.batches import Batches, Item, MakeBatches
+from pupil.data.mixing import Mix
 from pupil.data.views import Views
 from pupil.engine.interrupts import leave_interrupts_to_the_trainer
 from pupil.engine.options import Training
@@ -20,8 +22,7 @@ from pupil.engine.stepper import Batch
 from pupil.errors import UsageError
 
 TRIAL_BATCHES = 8
-
-MakeBatches = Callable[..., Sampler[list[Item]]]
+MIXING = 2  # a stream of random numbers beside those of the batches
 
 
 class Loading:
@@ -32,15 +33,22 @@ class Loading:
         options: batch size, parts of a step, seed and workers.
         accelerator: the device, and this process's share of each batch.
         batches: makes the batch sampler, with the arguments of `Batches`.
+        mix: mixes the images and targets of each part, on the device.
     """
 
     def __init__(
-        self, views: Views, options: Training, accelerator: Accelerator, batches: MakeBatches = Batches
+        self,
+        views: Views,
+        options: Training,
+        accelerator: Accelerator,
+        batches: MakeBatches = Batches,
+        mix: Mix | None = None,
     ) -> None:
         self.views = views
         self.options = options
         self.accelerator = accelerator
         self.batches = batches
+        self.mix = mix
 
     def bad(self) -> Tensor | None:
         """Which images could not be read so far, in any process; every process asks."""
@@ -90,8 +98,16 @@ class Loading:
             # A generator of its own: the loader would otherwise draw from the training's.
             generator=torch.Generator(),
         )
-        for image, target, sample in loader:
-            yield _moved(image, device), _moved(target, device), sample
+        for place, (image, target, sample) in enumerate(loader, start=first * self.options.accumulate):
+            image, target = _moved(image, device), _moved(target, device)
+            if self.mix is not None:
+                image, target = self.mix(image, target, self._random(place))
+            yield image, target, sample
+
+    def _random(self, place: int) -> np.random.Generator:
+        """What this process draws for one part of the run, wherever the run is begun."""
+        key = (MIXING, place, self.accelerator.process_index)
+        return np.random.Generator(np.random.PCG64(np.random.SeedSequence(self.options.seed, spawn_key=key)))
 
 
 class Parts(Sampler[list[Item]]):

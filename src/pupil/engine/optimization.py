@@ -166,5 +166,6 @@ def _groups(parameters: Sequence[Parameter], student: nn.Module, options: Traini
 def _named(groups: list[dict[str, Any]], options: Training) -> Optimizer:
     rate, decay = options.learning_rate, options.weight_decay
     if options.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=rate, momentum=options.momentum, weight_decay=decay)
+        momentum, nesterov = options.momentum, options.nesterov
+        return torch.optim.SGD(groups, lr=rate, momentum=momentum, weight_decay=decay, nesterov=nesterov)
     return torch.optim.AdamW(groups, lr=rate, weight_decay=decay)

@@ -39,6 +39,7 @@ class Training:
     learning_rate: float = option(2e-3, "highest learning rate")
     weight_decay: float = option(1e-2, "weight decay")
     momentum: float = option(0.9, "momentum (sgd)")
+    nesterov: bool = option(False, "Nesterov's momentum (sgd)")
     head_rate: float = option(1.0, "factor on the learning rate of all but the backbone")
     backbone: str | None = option(None, "parts of the student, with commas; default its 'backbone' or 'encoder'")
     schedule: Literal["poly", "cosine", "step", "constant"] = option("cosine", "learning rate over progress")
@@ -103,6 +104,8 @@ class Training:
             raise UsageError(f"expected labels >= 1, got {self.labels}: change --labels")
         if self.freeze_batch_norm and self.sync_batch_norm:
             raise UsageError("expected --freeze-batch-norm or --sync-batch-norm, got both: choose one")
+        if self.nesterov and not self.momentum:
+            raise UsageError("expected a momentum with --nesterov, got 0: raise --momentum or leave --nesterov out")
         if self.resume and self.overwrite:
             raise UsageError("expected --resume or --overwrite, got both: choose one")
         self.falls()

@@ -12,7 +12,8 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import nn
 
-from pupil.data.batches import Batches
+from pupil.data.batches import Batches, MakeBatches
+from pupil.data.mixing import Mix
 from pupil.data.transforms import Transform
 from pupil.data.views import Source, Views
 from pupil.distiller import Distiller
@@ -27,7 +28,7 @@ from pupil.engine.checkpoint import (
 )
 from pupil.engine.failures import explained
 from pupil.engine.interrupts import Interrupts, Stopped
-from pupil.engine.loading import Loading, MakeBatches
+from pupil.engine.loading import Loading
 from pupil.engine.logs import Log, status_line
 from pupil.engine.monitor import Monitor, NonFiniteError
 from pupil.engine.normalization import freeze_batch_norm
@@ -76,6 +77,7 @@ class Trainer:
         run: where logs, weights and checkpoints go.
         title: what the progress bar says.
         batches: makes the run's batch sampler; takes the arguments of `Batches`.
+        mix: mixes the images and targets of a batch.
         optimizers: makes the optimizer of a term's own parameters, by the name of the term.
         accelerator: device, precision and processes; None makes one by the options.
 
@@ -95,6 +97,7 @@ class Trainer:
         run: Run,
         title: str = "training",
         batches: MakeBatches = Batches,
+        mix: Mix | None = None,
         optimizers: Mapping[str, Make] | None = None,
         accelerator: Accelerator | None = None,
     ) -> None:
@@ -106,7 +109,7 @@ class Trainer:
         self.step = self.saved = 0
         self.accelerator = accelerator or make_accelerator(options, run.folder)
         self.views = Views(dataset, transform, skip=options.skip_bad_images)
-        self.loading = Loading(self.views, options, self.accelerator, batches)
+        self.loading = Loading(self.views, options, self.accelerator, batches, mix)
         self.distiller = distiller.to(self.accelerator.device)
         self.student = distiller.student.model
         if options.channels_last:

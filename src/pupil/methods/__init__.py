@@ -19,8 +19,23 @@ NAMES = (
     "attention",
     "hint",
     "similarity",
+    "cckd",
+    "rkd",
+    "pkt",
+    "dkd",
+    "dist",
+    "frskd",
+    "stkd",
+    "bake",
+    "tf-kd",
+    "cs-kd",
+    "ps-kd",
+    "byot",
+    "sad",
 )
-ALONE = ("none", "label-smoothing")  # those that ask no teacher
+# Those that ask no teacher.
+ALONE = ("none", "label-smoothing", "bake", "frskd", "tf-kd", "cs-kd", "ps-kd", "byot", "sad")
+WHOLE = ("bake", "cs-kd")  # those that need one class for a whole image
 ALIASES = {"at": "attention", "fitnet": "hint", "skd": "pairwise", "sp": "similarity"}
 
 Method = Callable[..., Plan]

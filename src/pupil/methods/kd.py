@@ -1,4 +1,4 @@
-"""Distillation of the class distribution at every position."""
+"""Distillation of the class distribution, of whole images or at every position."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from pupil.distiller import Term
 from pupil.lesson import dense_outputs
 from pupil.losses.kd import KDLoss
-from pupil.methods.plan import Plan, weighing, with_teacher
+from pupil.methods.plan import Plan, usual_temperature, weighing, with_teacher
 from pupil.tasks.task import Task
 
 PAPER = KDLoss.paper
@@ -19,18 +19,18 @@ def kd(
     task: Task,
     image: Tensor,
     *,
-    temperature: float = 1.0,
+    temperature: float | None = None,
     share: float = 1.0,
     weight: float | None = None,
 ) -> Plan:
-    """The student matches the teacher's class probabilities at every position (pixel-wise distillation).
+    """The student matches the teacher's class probabilities, of the image or at every position.
 
     L = L_task + weight * KL(teacher || student)
 
     Args:
-        temperature: softens both distributions.
+        temperature: softens both distributions; None is 4 for whole images and 1 at every position, the field's usual.
         share: pull of the term relative to the labels.
         weight: fixes the weight instead.
     """
-    term = Term(KDLoss(temperature=temperature), dense_outputs(), weighing(share, weight))
+    term = Term(KDLoss(temperature=usual_temperature(task, temperature)), dense_outputs(), weighing(share, weight))
     return with_teacher(student, teacher, task, {"kd": term})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -18,6 +19,8 @@ from pupil.tasks.class_matching import names_of
 from pupil.tasks.task import Task
 
 Layer = tuple[str, tuple[int, ...]]
+# Auxiliary heads, and the second head of transformers that were distilled, in the names that libraries give them.
+SIDE = ("aux", "head_dist")
 
 
 def between_layers(
@@ -56,7 +59,7 @@ def between_layers(
         UsageError: if a layer is unknown or cannot be tapped, or is no map where the loss compares maps.
     """
     teacher = needed(teacher)
-    ours, theirs = pair_of_layers(student, teacher, task, image, layer, teacher_layer)
+    ours, theirs = pair_of_layers(student, teacher, task, image, layer, teacher_layer, maps=only_maps)
     to_maps: list[nn.Module | None] = [None, None]
     if only_maps or not len(ours[1]) == len(theirs[1]) == 3 or ours[1][1] != theirs[1][1]:
         to_maps = [map_of(shape, _seen(model, image)) for model, (_, shape) in ((student, ours), (teacher, theirs))]
@@ -91,7 +94,14 @@ def _seen(model: nn.Module, image: Tensor) -> tuple[int, int]:
 
 
 def pair_of_layers(
-    student: nn.Module, teacher: nn.Module, task: Task, image: Tensor, layer: str | None, teacher_layer: str | None
+    student: nn.Module,
+    teacher: nn.Module,
+    task: Task,
+    image: Tensor,
+    layer: str | None,
+    teacher_layer: str | None,
+    *,
+    maps: bool = False,
 ) -> tuple[Layer, Layer]:
     """One layer of each network, with its shape.
 
@@ -102,15 +112,16 @@ def pair_of_layers(
         image: a sample batch.
         layer: the student's layer, None for the last feature before its classifier.
         teacher_layer: the teacher's, None for the student's name where the teacher has it, else the last feature.
+        maps: whether the last feature is to have positions.
 
     Returns:
         (name, shape) of the student's layer and of the teacher's.
     """
     shapes = dry_run(student, image, task.call), dry_run(teacher, image, task.call)
-    ours = layer or last_feature(student, shapes[0], _classes(student, task))
+    ours = layer or last_feature(student, shapes[0], _classes(student, task), maps=maps)
     if layer and teacher_layer is None and layer.removesuffix(RECEIVED) in shapes[1].layers:
         teacher_layer = layer
-    theirs = teacher_layer or last_feature(teacher, shapes[1], _classes(teacher, task))
+    theirs = teacher_layer or last_feature(teacher, shapes[1], _classes(teacher, task), maps=maps)
     return (ours, shapes[0].shape(ours)), (theirs, shapes[1].shape(theirs))
 
 
@@ -119,25 +130,30 @@ def _classes(model: nn.Module, task: Task) -> int:
     return len(names_of(model) or task.classes)
 
 
-def last_feature(model: nn.Module, shapes: DryRun, classes: int) -> str:
-    """The map that the classifier receives: the input of the last convolution or linear layer of one channel a class.
+def last_feature(model: nn.Module, shapes: DryRun, classes: int, *, maps: bool = False) -> str:
+    """What the classifier receives: the input of the last convolution or linear layer of one channel a class.
 
-    Passed over are the layers of an auxiliary head, which run after the classifier in several libraries, and learned
+    Passed over are the layers of auxiliary heads, which run after the classifier in several libraries, and learned
     upsampling, which enlarges the logits that the classifier has given.
 
     Args:
         model: the network.
         shapes: a dry run of it.
         classes: number of classes.
+        maps: whether to go back to the last layer of several positions, where the classifier receives vectors.
 
     Raises:
         UsageError: if no layer looks like a classifier.
     """
-    for name, layer in reversed(list(shapes.layers.items())):
+    found = reversed(list(shapes.layers.items()))
+    for name, layer in found:
         weight = getattr(model.get_submodule(name), "weight", None)
         projects = isinstance(weight, Tensor) and weight.dim() > 1
-        if projects and "aux" not in name and _classifies(layer, classes):
-            return f"{name}{RECEIVED}"
+        if projects and not any(side in name for side in SIDE) and _classifies(layer, classes):
+            if not maps or len(layer.received or ()) > 2:
+                return f"{name}{RECEIVED}"
+            # A layer's parts have finished before it: the whole block comes first, going back.
+            return next((before for before, each in found if each.problem is None and _has_positions(each)), name)
     raise UsageError(
         f"expected a layer that returns {classes} channels, one a class, got none: "
         "name the layer with --set layer=NAME (see `pupil layers`)"
@@ -148,3 +164,8 @@ def _classifies(layer: LayerShape, classes: int) -> bool:
     if layer.output is None or layer.received is None or layer.output[1:2] != (classes,):
         return False
     return layer.received[1] != classes or layer.received[2:] == layer.output[2:]
+
+
+def _has_positions(layer: LayerShape) -> bool:
+    shape = layer.output or ()
+    return len(shape) > 2 and (shape[1] if len(shape) == 3 else math.prod(shape[2:])) > 1

@@ -9,6 +9,9 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
+from pupil.data.batches import MakeBatches
+from pupil.data.mixing import Mix
+from pupil.data.views import Source
 from pupil.distiller import Distiller, Term
 from pupil.errors import UsageError
 from pupil.lesson import Weight
@@ -24,11 +27,16 @@ class Plan:
 
     Args:
         distiller: wired and sized for the student, teacher and task at hand.
+        batches: given the training data, makes the batch sampler of a run, where images are not to come as they fall;
+            see :mod:`pupil.data.class_batches`.
+        mix: mixes the images and the targets of a batch, see :mod:`pupil.data.mixing`.
         optimizers: by the name of a term, makes the optimizer of that term's own parameters: for an opponent of the
             student, which learns at another pace.
     """
 
     distiller: Distiller
+    batches: Callable[[Source], MakeBatches] | None = None
+    mix: Mix | None = None
     optimizers: Mapping[str, Callable[[Iterable[nn.Parameter]], Optimizer]] = field(default_factory=dict)
 
 
@@ -74,6 +82,22 @@ def needed(teacher: nn.Module | None) -> nn.Module:
     return teacher
 
 
+def refuse_dense(task: Task, method: str) -> None:
+    """Refuse a method that compares whole images where there is a prediction at every position."""
+    if task.dense:
+        raise UsageError(
+            f"expected a task with one prediction an image for method {method!r}, got {task.name}: "
+            "choose a method for dense predictions (see `pupil methods`)"
+        )
+
+
 def weighing(share: float, weight: float | None, schedule: Weight = 1.0) -> Weight:
     """The weight of a term: a share of the task loss's pull, unless a number fixes it."""
     return Share(share, schedule) if weight is None else scaled(weight, schedule)
+
+
+def usual_temperature(task: Task, temperature: float | None) -> float:
+    """The temperature that was asked for, or the field's usual one: 4 for whole images, 1 at every position."""
+    if temperature is not None:
+        return temperature
+    return 1.0 if task.dense else 4.0

@@ -1,5 +1,29 @@
 """Recipes: one function a recipe, options in, run out. Those of papers fix the papers' numbers."""
 
-from pupil.recipes import cityscapes_aicsd, cityscapes_cwd, cityscapes_structkd_pixel_pairwise, voc_aicsd
+from pupil.recipes import (
+    bdd100k_sad,
+    cifar100_bake,
+    cifar100_frskd,
+    cityscapes_aicsd,
+    cityscapes_cwd,
+    cityscapes_structkd_pixel_pairwise,
+    culane_sad,
+    imagenet_bake,
+    tusimple_sad,
+    voc_aicsd,
+    voc_frskd,
+)
 
-PAPERS = (voc_aicsd, cityscapes_aicsd, cityscapes_structkd_pixel_pairwise, cityscapes_cwd)
+PAPERS = (
+    voc_aicsd,
+    cityscapes_aicsd,
+    cityscapes_structkd_pixel_pairwise,
+    cityscapes_cwd,
+    cifar100_bake,
+    imagenet_bake,
+    cifar100_frskd,
+    voc_frskd,
+    tusimple_sad,
+    culane_sad,
+    bdd100k_sad,
+)

@@ -71,8 +71,8 @@ def _ended(run: Run) -> dict[str, Any]:
 
 def _check_same_measure(first: tuple[dict[str, Any], Run], other: tuple[dict[str, Any], Run]) -> None:
     names = [*MEASURE, *(["scene_size"] if first[1].record["data"] == "drawn" else [])]
-    pairs = {name: (first[1].record[name], other[1].record[name]) for name in names}
-    pairs["data"] = (_place(pairs["data"][0]), _place(pairs["data"][1]))
+    pairs = {name: (first[1].record.get(name), other[1].record.get(name)) for name in names}
+    pairs["data"] = (_place(first[1].record["data"]), _place(other[1].record["data"]))
     pairs["metric"] = (first[0]["metric"], other[0]["metric"])
     for name, (ours, theirs) in pairs.items():
         if ours != theirs:

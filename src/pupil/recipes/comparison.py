@@ -11,9 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pupil.engine.options import Training
 from pupil.errors import UsageError
 from pupil.numbers import score
-from pupil.recipes.options import Segmentation
+from pupil.recipes.kinds import kind_of
 from pupil.recipes.processes import executor
 from pupil.recipes.training import refuse_other_options
 from pupil.report.rows import SECONDS, TEACHER, label_of
@@ -22,20 +23,20 @@ from pupil.run import Run, write_json
 if TYPE_CHECKING:
     from torch import nn
 
-    from pupil.data.segmentation import SegmentationData
+    from pupil.data.segmentation import NamedClasses
     from pupil.report.table import Table
     from pupil.tasks.task import Task
 
-Train = Callable[[Segmentation], Run]
+Train = Callable[[Any], Run]  # of the options of its task
 Row = tuple[dict[str, Any], Run]
 
 
 def compare(
     out: str | Path,
     *,
-    teacher: Segmentation,
-    student: Segmentation,
-    methods: Sequence[str],
+    teacher: Training | None,
+    student: Training,
+    methods: Sequence[str] | Mapping[str, Mapping[str, Any]],
     seeds: Sequence[int],
     train: Train,
     equal_seconds: str | None = None,
@@ -45,9 +46,10 @@ def compare(
 
     Args:
         out: folder of the comparison; each run has a folder below it.
-        teacher: options of the teacher.
+        teacher: options of the teacher; None where no method asks one.
         student: options that all students share.
-        methods: their names; "none" is the control.
+        methods: their names; or, by the label of a row, the options in which it differs, its method among them. "none"
+            is the control.
         seeds: every method runs once from each, so that gains are differences within a seed.
         train: trains one network by its options; with several processes, a function of a module.
         equal_seconds: also train the control for as many seconds as this method takes on the same seed.
@@ -57,12 +59,14 @@ def compare(
         One (summary, run) a model, the teacher first.
     """
     out = Path(out)
-    total = 1 + len(seeds) * (len(methods) + (equal_seconds is not None))
+    changes = methods if isinstance(methods, Mapping) else {name: {"method": name} for name in methods}
+    total = (teacher is not None) + len(seeds) * (len(changes) + (equal_seconds is not None))
     jobs: dict[tuple[str, int], Future[str]] = {}
-    print(f"training {total} networks below {out}, the teacher first; one line for each that has ended", flush=True)
+    first = ", the teacher first" if teacher is not None else ""
+    print(f"training {total} networks below {out}{first}; one line for each that has ended", flush=True)
     pool = executor(processes)
 
-    def start(label: str, options: Segmentation, folder: Path) -> None:
+    def start(label: str, options: Training, folder: Path) -> None:
         # Small networks use a second core badly: two trainings on a core each end sooner than two in turn on both.
         # The teacher trains alone, so it may have them all.
         threads = None if processes == 1 or label == TEACHER else 1
@@ -71,11 +75,12 @@ def compare(
         job.add_done_callback(partial(_say, label, f"[{len(jobs)}/{total}]"))
 
     try:
-        start(TEACHER, teacher, out / TEACHER)
-        student = replace(student, teacher=jobs[TEACHER, teacher.seed].result())
+        if teacher is not None:
+            start(TEACHER, teacher, out / TEACHER)
+            student = replace(student, teacher=jobs[TEACHER, teacher.seed].result())
         for seed in seeds:
-            for method in methods:
-                start(method, replace(student, method=method, seed=seed), out / f"{method}-{seed}")
+            for label, change in changes.items():
+                start(label, replace(student, seed=seed, **change), out / f"{label}-{seed}")
         for seed in seeds if equal_seconds else ():
             none, other = (_summary(Run(jobs[name, seed].result()))["seconds"] for name in ("none", str(equal_seconds)))
             steps = max(student.steps, round(student.steps * other / none))
@@ -83,7 +88,7 @@ def compare(
         runs = {key: Run(job.result()) for key, job in jobs.items()}
     finally:
         pool.shutdown(cancel_futures=True)
-    columns = [*methods, SECONDS] if equal_seconds else methods
+    columns = [*changes, SECONDS] if equal_seconds else list(changes)
     students = [(_summary(runs[label, seed], method=label), runs[label, seed]) for seed in seeds for label in columns]
     teachers = [(_summary(run, role="teacher"), run) for (label, _), run in runs.items() if label == TEACHER]
     rows = [*teachers, *students]
@@ -153,7 +158,7 @@ def compare_runs(
 def write_comparison(
     out: str | Path,
     rows: Sequence[Row],
-    data: SegmentationData | None,
+    data: NamedClasses | None,
     *,
     title: str,
     lead: str,
@@ -170,14 +175,13 @@ def write_comparison(
     from rich.console import Console
 
     from pupil.recipes.pictures import same_scenes
-    from pupil.recipes.segmentation import task_from
     from pupil.recipes.trained import load_trained
     from pupil.report.page import write_report
     from pupil.report.table import Table
 
     out, record, summaries = Path(out), rows[0][1].record, [summary for summary, _ in rows]
     out.mkdir(parents=True, exist_ok=True)
-    task, pictures = task_from(record), []
+    task, pictures = kind_of(record).task_from(record), []
     if data is not None:
         models: dict[str, nn.Module] = {}
         for summary, run in rows:
@@ -193,7 +197,7 @@ def write_comparison(
         summaries=summaries,
         curves=[run.metrics for _, run in rows],
         pictures=pictures,
-        legend=dict(zip(record["classes"], record["colours"], strict=True)),
+        legend=task.legend,
         notes=notes,
         commands=commands,
     )
@@ -206,7 +210,7 @@ def write_comparison(
 
 
 def _timed(
-    summaries: Sequence[dict[str, Any]], models: Mapping[str, nn.Module], task: Task, data: SegmentationData
+    summaries: Sequence[dict[str, Any]], models: Mapping[str, nn.Module], task: Task, data: NamedClasses
 ) -> list[dict[str, Any]]:
     """The summaries, each with the time per image of its network: one measurement for each network, not each run."""
     from pupil.engine.speed import milliseconds_per_image
@@ -234,26 +238,19 @@ def _holds_comparison(out: Path, *, overwrite: bool, runs: bool) -> bool:
     return True
 
 
-def _validation_data(record: Mapping[str, Any], trust: Sequence[str]) -> SegmentationData | None:
+def _validation_data(record: Mapping[str, Any], trust: Sequence[str]) -> NamedClasses | None:
     """What the runs were scored on; None where it came from Python."""
-    from pupil.data.formats import AUTO
-    from pupil.data.segmentation import PYTHON, is_code, validation_data
+    from pupil.data.own_code import PYTHON, is_code
 
     spec = record["data"]
     if spec == PYTHON:
         return None
     if is_code(spec) and spec not in trust:
         raise UsageError(f"the runs name code, {spec!r}, not run unasked: pass --trust {shlex.quote(spec)} to allow it")
-    return validation_data(
-        spec,
-        classes=record["classes"],
-        ignore_index=record["ignore_index"],
-        format=record["data_format"] or AUTO,
-        scene_size=tuple(record["scene_size"]),
-    )
+    return kind_of(record).validation_from(record, spec, record["data_format"], split="val", own_classes=False)
 
 
-def _kept_or_trained(options: Segmentation, train: Train, threads: int | None) -> str:
+def _kept_or_trained(options: Training, train: Train, threads: int | None) -> str:
     """The folder of a finished run with these options: the one that is there, the rest of a cut one, or a new one."""
     from pupil.engine.checkpoint import has_checkpoint
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, fields
+from typing import Literal
 
 from pupil.engine.options import Training, flag, option
 from pupil.errors import UsageError
@@ -43,6 +44,58 @@ class Segmentation(Training):
             raise UsageError(
                 f"expected unlabelled_share between 0 and 1, got {self.unlabelled_share}: change --unlabelled-share"
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classification(Training):
+    """Options of a classification training."""
+
+    student: str = option(
+        "pupil:resnet20", "network to train: FAMILY:NAME (pupil, torchvision, timm, transformers, your module), a run"
+    )
+    data: str = option("", "folder with train/CLASS/NAME.jpg and val/, zipped or not; CIFAR; package.module:function")
+    format: str = option("auto", "layout of the data: folder, cifar10, cifar100; auto finds it")
+    size: str = option("32x32", "height x width that the network sees")
+    crop: Literal["auto", "pad", "zoom", "none"] = option(
+        "auto", "random crop: pad (CIFAR), zoom (ImageNet), none; auto pads images that have the size already"
+    )
+    zoom: str = option("0.08:1", "share of an image's area that zoom cuts out, as FROM:TO")
+    flip: bool = option(True, "mirror half of the images")
+    colour: float = option(0.0, "strength of the colour jitter")
+    label_smoothing: float = option(0.0, "share of each label spread over the classes")
+    auxiliary_weight: float = option(0.4, "weight of an auxiliary classifier, where the network has one")
+    mixup: float = option(0.0, "blend images, with shares from Beta(mixup, mixup); 0 turns it off")
+    cutmix: float = option(0.0, "cover images by boxes of others, with areas from Beta(cutmix, cutmix); 0 turns it off")
+    batch_size: int = option(64, "images a step, over all processes together")
+    optimizer: Literal["sgd", "adamw"] = option("sgd", "optimizer")
+    learning_rate: float = option(0.05, "highest learning rate")
+    weight_decay: float = option(5e-4, "weight decay")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mixup and self.cutmix:
+            raise UsageError("expected --mixup or --cutmix, got both: choose one")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lanes(Training):
+    """Options of a lane training."""
+
+    student: str = option(
+        "pupil:lane-tiny", "network to train: FAMILY:NAME (pupil, torchvision, timm, smp, your module), a run"
+    )
+    data: str = option("scenes", "folder of TuSimple, CULane or BDD100K, package.module:function, or drawn 'scenes'")
+    format: str = option("auto", "layout of the data folder: tusimple, culane, bdd100k; auto finds it")
+    size: str = option("64x96", "height x width that the network sees, in multiples of 8 for most lane networks")
+    scale: str = option("0.95:1.05", "range of the random resizing of either side, as FROM:TO")
+    rotation: float = option(1.0, "largest random rotation in degrees")
+    colour: float = option(0.2, "strength of the colour jitter")
+    top: float = option(0.0, "share of the image that is cut off above")
+    line_width: int | None = option(None, "width of a drawn lane at --size; default about a hundredth of the width")
+    background_weight: float = option(0.4, "weight of the background in the cross-entropy")
+    existence_weight: float = option(0.1, "weight of which lanes exist, where the network says it")
+    iou_weight: float = option(0.1, "weight of the IoU of lane pixels")
+    threshold: float = option(0.3, "least probability of a lane's point")
 
 
 def as_command(recipe: str, options: Training) -> str:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from pupil.recipes.options import Segmentation, parse_size
+from pupil.engine.options import Training
+from pupil.recipes.options import Classification, Lanes, Segmentation, parse_size
 
 if TYPE_CHECKING:
     from pupil.run import Run
 
+Options = Segmentation | Classification | Lanes
+
 SMOKE = 8  # a smoke run sees an eighth of the paper's sides, and fetches no weights
+LEAST = 32  # which most networks still halve as often as they do
+MULTIPLE = 8  # of which sides most networks take
 
 
-def as_published(recipe: str, published: Segmentation, options: Segmentation) -> Run:
+def as_published(recipe: str, published: Options, options: Options) -> Run:
     """Train by a recipe's options, of which the paper's settings belong to the paper's method.
 
     Args:
@@ -22,7 +29,6 @@ def as_published(recipe: str, published: Segmentation, options: Segmentation) ->
         options: those of this run.
     """
     from pupil.methods import method_name
-    from pupil.recipes.segmentation import train_as
 
     if method_name(options.method) != method_name(published.method):
         # `--method none` trains the control, or the teacher, by the same schedule.
@@ -32,10 +38,28 @@ def as_published(recipe: str, published: Segmentation, options: Segmentation) ->
     if options.smoke and options.student == published.student:
         options = replace(options, student=_untrained(options.student))
     if options.smoke and options.size == published.size:
-        height, width = (side // SMOKE for side in parse_size(published.size))
-        base = options.base and options.base // SMOKE
-        options = replace(options, size=f"{height}x{width}", evaluation_size=None, base=base)
-    return train_as(recipe, options)
+        options = replace(options, **_shrunk(options))
+    run: Run = general(options).train_as(recipe, options)
+    return run
+
+
+def general(options: Training) -> ModuleType:
+    """The recipe for any data that takes such options: its module bears the name of their class.
+
+    Example:
+        >>> general(Lanes()).NAME
+        'lanes'
+    """
+    return import_module(f"pupil.recipes.{type(options).__name__.lower()}")
+
+
+def _shrunk(options: Options) -> dict[str, Any]:
+    """The sizes of a smoke run."""
+    sides = [max(LEAST, round(side / SMOKE / MULTIPLE) * MULTIPLE) for side in parse_size(options.size)]
+    shrunk: dict[str, Any] = {"size": "x".join(map(str, sides))}
+    if isinstance(options, Segmentation):
+        shrunk |= {"evaluation_size": None, "base": options.base and options.base // SMOKE}
+    return shrunk
 
 
 def _untrained(spec: str) -> str:

@@ -51,9 +51,9 @@ def teacher_record(options: Training, teacher: nn.Module) -> dict[str, Any]:
 
 
 def summary_record(
-    material: Material, options: Training, run: Run, student: nn.Module, outcome: Outcome
+    material: Material, options: Training, run: Run, student: nn.Module, outcome: Outcome, *, extra: int
 ) -> dict[str, Any]:
-    """What summary.json holds at the end."""
+    """What summary.json holds at the end; `extra` parameters were trained beside the student's."""
     from pupil.engine.speed import milliseconds_per_image
     from pupil.models import count_parameters
     from pupil.recipes.pictures import some_images
@@ -74,6 +74,7 @@ def summary_record(
         "seed": options.seed,
         "epochs": outcome.images / len(material.train),
         "steps": options.steps,
+        "extra_parameters": extra,
         "seconds": outcome.seconds,
         "images_per_second": outcome.images / outcome.seconds,
         "milliseconds_per_image": speed,

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pupil.errors import UsageError, listed
 from pupil.recipes.options import Segmentation, parse_list, parse_numbers, parse_range, parse_size
-from pupil.recipes.training import SMOKE_IMAGES, Material, claimed, smaller, train
+from pupil.recipes.training import Material, claimed, few_of, smaller, train
 from pupil.run import Run
 
 if TYPE_CHECKING:
-    from pupil.data.segmentation import NamedClasses
+    from pupil.data.segmentation import NamedClasses, SegmentationData
     from pupil.data.transforms import Transform
-    from pupil.data.views import Source
+    from pupil.recipes.predictions import Masks
     from pupil.tasks.segmentation import SegmentationTask
+    from pupil.tasks.task import Task
 
 NAME = "segmentation"
 
@@ -65,12 +68,11 @@ def prepare(
     transform: Transform | None = None,
 ) -> Material:
     """The task, the data and the transform that the options name."""
-    from torch.utils.data import Subset
-
     from pupil.data.batches import MixedBatches
     from pupil.data.formats import AUTO, described
     from pupil.data.labelled import LabelledImages
-    from pupil.data.segmentation import DRAWN, PYTHON, checked_data, data_format, segmentation_data
+    from pupil.data.own_code import PYTHON
+    from pupil.data.segmentation import DRAWN, checked_data, data_format, segmentation_data
     from pupil.data.street import StreetScenes
     from pupil.data.transforms import training_transform
     from pupil.data.unlabelled import PartlyLabelled, unlabelled_images
@@ -135,12 +137,10 @@ def prepare(
         images = PartlyLabelled(data, unlabelled)
         batches = partial(MixedBatches, second=len(unlabelled), share=options.unlabelled_share)
         print(f"data: {len(unlabelled)} images that the teacher alone labels")
-    # A smoke run scores a few images: of drawn scenes, the others are then never drawn.
-    scored: Source = Subset(val, range(min(len(val), SMOKE_IMAGES))) if options.smoke else val  # type: ignore[arg-type]
-    return Material(NAME, task_from(record, objective), images, scored, transform, record, batches)
+    return Material(NAME, task_from(record, objective), images, few_of(val, options), transform, record, batches)
 
 
-def task_from(record: dict[str, Any], objective: dict[str, Any] | None = None) -> SegmentationTask:
+def task_from(record: Mapping[str, Any], objective: Mapping[str, Any] | None = None) -> SegmentationTask:
     """The task as run.json remembers it: how a trained network is evaluated and drawn later."""
     from pupil.tasks.segmentation import SegmentationTask
 
@@ -152,3 +152,32 @@ def task_from(record: dict[str, Any], objective: dict[str, Any] | None = None) -
         window=record["window"] and tuple(record["window"]),
         objective=objective,
     )
+
+
+def validation_from(
+    record: Mapping[str, Any], spec: str, format: str | None, *, split: str, own_classes: bool
+) -> SegmentationData:
+    """A split of the data that a text names, with the run's classes unless they may have their own."""
+    from pupil.data.formats import AUTO
+    from pupil.data.segmentation import validation_data
+
+    return validation_data(
+        spec,
+        classes=record["classes"],
+        ignore_index=record["ignore_index"],
+        format=format or AUTO,
+        scene_size=tuple(record["scene_size"]),
+        own_classes=own_classes,
+        split=split,
+    )
+
+
+def view_of(record: Mapping[str, Any]) -> None:
+    """Images are predicted on as they are."""
+
+
+def writer(record: Mapping[str, Any], task: Task, out: Path) -> Masks:
+    """Masks and overlays."""
+    from pupil.recipes.predictions import Masks
+
+    return Masks(out, task, record["colours"])

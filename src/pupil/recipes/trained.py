@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pupil.errors import UsageError
+from pupil.recipes.kinds import kind_of
 from pupil.run import Run
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from pupil.tasks.segmentation import SegmentationTask
+    from pupil.tasks.task import Task
+
+
+# What data say of themselves and of the scores on them, beside their classes.
+SAID = ("colours", "ignore_index", "rows", "metric", "frame")
 
 
 @dataclass(frozen=True)
@@ -28,20 +33,20 @@ class Trained:
     """
 
     model: nn.Module
-    task: SegmentationTask
+    task: Task
     record: Mapping[str, Any]
 
 
 def load_trained(folder: str | Path, *, best: bool = False, trust: str | None = None) -> Trained:
     """The network and the task of a run folder, with its last weights, or those of its best validation."""
     from pupil.models import load_model
-    from pupil.recipes.segmentation import task_from
 
     record = Run(folder).rebuildable()
-    model = load_model(str(folder), len(record["classes"]), trust=trust)
+    task = kind_of(record).task_from(record)
+    model = load_model(str(folder), len(record["classes"]), dense=task.dense, trust=trust)
     if best:
         model.load_state_dict(Run(folder).load_weights("best"))
-    return Trained(model.eval(), task_from(record), record)
+    return Trained(model.eval(), task, record)
 
 
 def evaluate_run(
@@ -49,23 +54,22 @@ def evaluate_run(
     data: str | None = None,
     *,
     format: str | None = None,
+    split: str = "val",
     batch_size: int = 16,
     best: bool = False,
     trust: str | None = None,
 ) -> tuple[dict[str, float], float]:
-    """The scores of a run's student on the validation split of a data set; by default, the one it was trained with.
+    """The scores of a run's student on a split of a data set; by default, validation of the one it was trained with.
 
     Beside them the milliseconds that it takes for an image.
 
     Data that name some of the run's classes, or all in another order, are scored on those: a pixel gets the likeliest
     of the classes that the data know.
     """
-    from pupil.data.formats import AUTO
-    from pupil.data.segmentation import PYTHON, is_code, validation_data
+    from pupil.data.own_code import PYTHON, is_code
     from pupil.engine.evaluation import evaluate
     from pupil.engine.speed import milliseconds_per_image
     from pupil.recipes.pictures import some_images
-    from pupil.recipes.segmentation import task_from
     from pupil.tasks.class_matching import matching
 
     if batch_size < 1:
@@ -77,19 +81,13 @@ def evaluate_run(
         raise UsageError(f"the run {folder!r} was trained on data sets from Python: pass --data")
     if is_code(spec) and spec not in (data, trust):
         raise UsageError(f"the run {folder!r} names code, {spec!r}, not run unasked: pass --data {spec} to allow it")
-    val = validation_data(
-        spec,
-        classes=record["classes"],
-        ignore_index=record["ignore_index"],
-        format=format or (None if data else record["data_format"]) or AUTO,
-        scene_size=tuple(record["scene_size"]),
-        own_classes=data is not None,
-    )
+    kind, layout = kind_of(record), format or (None if data else record["data_format"])
+    val = kind.validation_from(record, spec, layout, split=split, own_classes=data is not None)
     order = matching(record["classes"], val.classes)
     if order is not None:
         print(f"{len(order)} of the run's {len(record['classes'])} classes are the data's, by name")
-    known = {"colours": [list(colour) for colour in val.colours], "ignore_index": val.ignore_index}
-    task = task_from({**record, "classes": list(val.classes), **known})
+    said = {name: getattr(val, name) for name in record if name in SAID and hasattr(val, name)}
+    task = kind.task_from({**record, **said, "classes": list(val.classes)})
     device = _device()
     model = trained.model.to(device)
     scores = evaluate(model, task, val, batch_size=batch_size, device=device)
@@ -105,42 +103,40 @@ def predict_images(
     best: bool = False,
     trust: str | None = None,
 ) -> list[Path]:
-    """Write a mask and an overlay for each image, at the image's own size.
+    """Write what a run's student predicts: masks and overlays at each image's own size, or a table of classes.
 
     Args:
         folder: run folder.
         images: an image, a folder of images, or a pattern such as "photos/*.jpg"; or several of these.
-        out: where `masks/NAME.png` (class ids, with the classes' colours as palette) and `overlays/NAME.png` go.
+        out: where the predictions go: `masks/NAME.png` (class ids, with the classes' colours as palette) and
+            `overlays/NAME.png`, or `predictions.csv`; see :mod:`pupil.recipes.predictions`.
         overwrite: whether pictures that are there already may be replaced.
         best: whether to take the weights of the best validation, instead of the last ones.
         trust: code that the run names and that may be imported.
 
     Returns:
-        The masks' paths.
+        The main file of each image, or of all together.
     """
     import torch
 
     from pupil.data.folder import open_images
-    from pupil.report.pictures import save_mask, save_picture
 
     trained = load_trained(folder, best=best, trust=trust)
-    files = open_images(images)
-    device, written = _device(), []
-    model = trained.model.to(device)
-    places = [(Path(out) / "masks" / f"{name}.png", Path(out) / "overlays" / f"{name}.png") for name in files.names]
-    taken = [path for pair in places for path in pair if path.exists()]
+    files, kind = open_images(images), kind_of(trained.record)
+    writer, view = kind.writer(trained.record, trained.task, Path(out)), kind.view_of(trained.record)
+    taken = [path for name in files.names for path in writer.files(name) if path.exists()]
     if taken and not overwrite:
         raise UsageError(f"{str(taken[0])!r} is there already: pass --overwrite or another --out")
-    for index, (mask, overlay) in enumerate(places):
-        _, image = files[index]
-        pixels = image.to(torch.float32) / 255
-        ids = trained.task.predict(model, pixels[None].to(device))[0].cpu()
-        for path in (mask, overlay):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        save_mask(mask, ids, trained.record["colours"])
-        save_picture(overlay, trained.task.draw(pixels, ids))
-        written.append(mask)
-    return written
+    device = _device()
+    model = trained.model.to(device)
+    for index in range(len(files)):
+        name, image = files[index]
+        image = image.to(torch.float32) / 255
+        if view is not None:
+            image, _ = view(image, None)
+        writer.add(name, image, trained.task.predict(model, image[None].to(device))[0].cpu())
+    print(writer.close())
+    return list(dict.fromkeys(writer.files(name)[0] for name in files.names))
 
 
 def _device() -> torch.device:

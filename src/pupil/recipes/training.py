@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,12 @@ from pupil.run import Run, aside
 if TYPE_CHECKING:
     from accelerate import Accelerator
     from torch import nn
-    from torch.utils.data import Sampler
 
-    from pupil.data.batches import Item
+    from pupil.data.batches import MakeBatches
+    from pupil.data.mixing import Mix
     from pupil.data.transforms import Transform
     from pupil.data.views import Source
+    from pupil.methods.plan import Plan
     from pupil.tasks.task import Task
 
 # Options that change how a run is made, and not what comes out.
@@ -41,6 +42,7 @@ class Material:
         transform: joint transform of training images and targets.
         record: what run.json keeps so that the task can be rebuilt.
         batches: makes the batch sampler of the training data, with the arguments of `Batches`; None for `Batches`.
+        mix: mixes the images and targets of a batch.
     """
 
     recipe: str
@@ -49,7 +51,8 @@ class Material:
     val: Source
     transform: Transform | None
     record: Mapping[str, Any]
-    batches: Callable[..., Sampler[list[Item]]] | None = None
+    batches: MakeBatches | None = None
+    mix: Mix | None = None
 
 
 def run_folder(recipe: str, options: Training) -> Path:
@@ -61,11 +64,19 @@ def smaller(options: Training) -> dict[str, Any]:
     """The options of a smoke run: a few steps of a few images."""
     return {
         "steps": min(options.steps, 4),
-        "batch_size": min(options.batch_size, 2),
+        "batch_size": min(options.batch_size, 4),
         "accumulate": min(options.accumulate, 2),
         "evaluations": 1,
         "workers": 0,
     }
+
+
+def few_of(val: Source, options: Training) -> Source:
+    """The validation data, of which a smoke run scores a few: of drawn scenes, the others are then never drawn."""
+    from torch.utils.data import Subset
+
+    few: Source = Subset(val, range(min(len(val), SMOKE_IMAGES)))  # type: ignore[arg-type]
+    return few if options.smoke else val
 
 
 def claimed(recipe: str, options: Training) -> Path:
@@ -95,14 +106,15 @@ def refuse_other_options(run: Run, options: Training) -> None:
     Raises:
         UsageError: naming the first one that differs.
     """
-    then = run.record["options"]
+    # An option that the run does not know came with a later version, which began with its default.
+    then = {each.name: each.default for each in fields(options)} | run.record["options"]
     # As it comes back from JSON, where a tuple is a list.
     now = {name: list(value) if isinstance(value, tuple) else value for name, value in options.record().items()}
-    other = next((name for name in now if name not in HOW and _place(then.get(name)) != _place(now[name])), None)
+    other = next((name for name in now if name not in HOW and _place(then[name]) != _place(now[name])), None)
     if other:
         raise UsageError(
             f"expected the options that the run in {str(run.folder)!r} began with, got --{flag(other)} {now[other]} "
-            f"instead of {then.get(other)}: repeat its command, or choose another --out"
+            f"instead of {then[other]}: repeat its command, or choose another --out"
         )
 
 
@@ -120,13 +132,13 @@ def train(material: Material, options: Training) -> Run:
     """
     import torch
 
-    from pupil.data.batches import Batches
     from pupil.data.views import Views
     from pupil.engine.evaluation import evaluate
     from pupil.engine.processes import make_accelerator, with_synchronized_batch_norm
     from pupil.engine.trainer import Trainer
-    from pupil.methods import load_method
+    from pupil.methods import ALONE, load_method
     from pupil.methods.settings import parse_settings
+    from pupil.models import count_parameters
     from pupil.recipes.networks import load_student, load_teacher
     from pupil.recipes.records import run_record, summary_record, teacher_record
 
@@ -142,15 +154,17 @@ def train(material: Material, options: Training) -> Run:
     # Adapters are drawn after the student, so that every method starts from the same student.
     torch.manual_seed(options.seed)
     plan = method(student, teacher, task, image[None], **settings)
-    if teacher is not None and plan.distiller.teacher is None:
+    if teacher is not None and options.method in ALONE:
         print(
             f"method {options.method} does not use the teacher {options.teacher}: "
             "choose another --method to learn from it"
         )
-
+        teacher = None
     if tapped := plan.distiller.student.layers:
-        theirs = getattr(plan.distiller.teacher, "layers", ())
-        print(f"layers: {', '.join(tapped)} of the student, {', '.join(theirs) or 'none'} of the teacher")
+        theirs = ", ".join(getattr(plan.distiller.teacher, "layers", ())) or "none"
+        beside = "" if teacher is None else f", {theirs} of the teacher"
+        print(f"layers: {', '.join(tapped)} of the student{beside}")
+    batches, mix = _batches(material, plan, options), _mix(material, plan, options)
     record = run_record(material, options, student)
     run = _begun(folder, record, options, accelerator)
 
@@ -176,23 +190,52 @@ def train(material: Material, options: Training) -> Run:
             options=options,
             run=run,
             title=f"{options.method} (seed {options.seed})",
-            batches=material.batches or Batches,
+            batches=batches,
+            mix=mix,
             optimizers=plan.optimizers,
             accelerator=accelerator,
         )
-        if teacher is not None and plan.distiller.teacher is not None:
+        if teacher is not None:
             value = evaluated(teacher)[task.metric]
             print(f"teacher {options.teacher}: {score(task.metric, value)} on this validation set")
             run.update(teacher={**teacher_record(options, teacher), "value": value})
         outcome = trainer.fit()
-        run.finish(summary_record(material, options, run, student, outcome))
-        networks = {"teacher": teacher} if teacher is not None and run.record["teacher"] else {}
+        extra = count_parameters(plan.distiller) - count_parameters(student)
+        run.finish(summary_record(material, options, run, student, outcome, extra=extra))
+        networks = {"teacher": teacher} if teacher is not None else {}
         if run.writes:
             _report(material, options, run, {**networks, options.method: outcome.network})
     if run.writes:
         run.remove_replaced()
     accelerator.wait_for_everyone()
     return run
+
+
+def _batches(material: Material, plan: Plan, options: Training) -> MakeBatches:
+    """The batches that the data or the method asks for."""
+    from pupil.data.batches import Batches
+
+    if plan.batches is None:
+        return material.batches or Batches
+    if material.batches is not None:
+        raise UsageError(
+            f"expected a method that takes images as they come beside --unlabelled, got {options.method}, "
+            "which batches them by class: leave one of them out"
+        )
+    if options.accumulate > 1:
+        raise UsageError(
+            f"expected --accumulate 1 with {options.method}, which relates the images of a batch, got "
+            f"{options.accumulate}: leave it out"
+        )
+    return plan.batches(material.train)
+
+
+def _mix(material: Material, plan: Plan, options: Training) -> Mix | None:
+    if plan.mix is not None and material.mix is not None:
+        raise UsageError(
+            f"expected no --mixup or --cutmix with {options.method}, which mixes images itself: leave it out"
+        )
+    return plan.mix or material.mix
 
 
 def _begun(folder: Path, record: Mapping[str, Any], options: Training, accelerator: Accelerator) -> Run:
@@ -250,7 +293,7 @@ def _report(material: Material, options: Training, run: Run, networks: Mapping[s
         summaries=[run.summary or {}],
         curves=[run.metrics],
         pictures=same_scenes(material.val, material.task, networks),
-        legend=dict(zip(material.task.classes, material.record["colours"], strict=True)),
+        legend=material.task.legend,
         commands=[
             as_command(material.recipe, options),
             f"pupil evaluate {run.folder}",

@@ -82,7 +82,9 @@ def print_methods() -> None:
     console.print("Set an option with --set NAME=VALUE, once for each: --set share=0.5")
 
 
-def print_layers(spec: str, size: tuple[int, int], classes: int, trust: str | None = None) -> None:
+def print_layers(
+    spec: str, size: tuple[int, int], classes: int, trust: str | None = None, *, dense: bool = True
+) -> None:
     """Every layer of a model with the shapes of one forward pass."""
     from pathlib import Path
 
@@ -91,12 +93,15 @@ def print_layers(spec: str, size: tuple[int, int], classes: int, trust: str | No
     from pupil.models import load_model
     from pupil.taps import dry_run
     from pupil.tasks.class_matching import names_of
+    from pupil.tasks.classification import ClassificationTask
     from pupil.tasks.segmentation import SegmentationTask
 
     if Path(spec).is_dir():
-        classes = len(Run(spec).rebuildable()["classes"])
-    model = load_model(spec, classes, trust=trust)
-    task = SegmentationTask(names_of(model) or [str(each) for each in range(classes)])
+        record = Run(spec).rebuildable()
+        classes, dense = len(record["classes"]), record["task"] != ClassificationTask.name
+    model = load_model(spec, classes, dense=dense, trust=trust)
+    kind = SegmentationTask if dense else ClassificationTask
+    task = kind(names_of(model) or [str(each) for each in range(classes)])
     found = dry_run(model, torch.zeros(1, 3, *size), task.call)
     rows = []
     for layer in found.layers.values():

@@ -46,6 +46,7 @@ class Row:
         gains: score minus that of the control with the same seed; seeds without a control are absent.
         scores: every metric, averaged over the seeds.
         milliseconds, steps, seconds: averages over the seeds; None where no run says.
+        extra: parameters that are trained beside the network and then left behind.
     """
 
     role: str
@@ -58,6 +59,7 @@ class Row:
     milliseconds: float | None = None
     steps: float | None = None
     seconds: float | None = None
+    extra: float | None = None
 
     @property
     def label(self) -> str:
@@ -146,6 +148,7 @@ def _row(group: Sequence[Summary], alone: Mapping[int, float]) -> Row:
         milliseconds=_average(group, "milliseconds_per_image"),
         steps=_average(group, "steps"),
         seconds=_average(group, "seconds"),
+        extra=_average(group, "extra_parameters"),
     )
 
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     import rich.table
 
 # Eight columns in 80 characters.
-NARROW = {"parameters": "para-\nmeters", "ms/image": "ms per\nimage"}
+EXTRA = "extra parameters"
+NARROW = {"parameters": "para-\nmeters", "ms/image": "ms per\nimage", EXTRA: "extra\nparams"}
 
 
 class Table:
@@ -44,7 +45,12 @@ class Table:
     @property
     def header(self) -> list[str]:
         """Names of the columns."""
-        return ["model", self.metric, "gain", "parameters", "ms/image", "steps", "seconds", "seeds"]
+        return ["model", self.metric, "gain", "parameters", *self._extra, "ms/image", "steps", "seconds", "seeds"]
+
+    @property
+    def _extra(self) -> list[str]:
+        """The column of what is trained and left behind, where any row has such a thing."""
+        return [EXTRA] if any(row.extra for row in self.rows) else []
 
     def cells(self, row: Row) -> list[str]:
         """A row as text, one cell for each name in the header."""
@@ -53,6 +59,7 @@ class Table:
             row.value.points(),
             row.gain.points(signed=True) if row.gain else NOTHING,
             amount(row.parameters),
+            *(amount(round(row.extra)) if row.extra else NOTHING for _ in self._extra),
             plain(row.milliseconds),
             NOTHING if row.steps is None else f"{row.steps:.0f}",
             plain(row.seconds),

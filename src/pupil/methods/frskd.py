@@ -1,0 +1,217 @@
+"""Self-distillation from a small pyramid that refines the student's own features."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from pupil.distiller import Distiller, Term
+from pupil.errors import UsageError
+from pupil.lesson import Lesson, Weight, dense_outputs
+from pupil.losses.attention import AttentionLoss
+from pupil.losses.kd import KDLoss
+from pupil.methods.plan import Plan, weighing
+from pupil.networks import PyramidSelfTeacher, SelfTeacher, map_of
+from pupil.networks.modes import evaluating
+from pupil.networks.self_teacher import Variant, check_halving
+from pupil.paper import Paper
+from pupil.schedules import after
+from pupil.taps import DryRun, Tapped, dry_run
+from pupil.tasks.task import Task
+from pupil.teachers import AuxiliaryTeacher
+from pupil.teachers.auxiliary import read, taught
+
+PAPER = Paper(
+    "Refine Myself by Teaching Myself: Feature Refinement via Self-Knowledge Distillation",
+    "M. Ji, S. Shin, S. Hwang, G. Park, I.-C. Moon",
+    "CVPR",
+    2021,
+    "https://arxiv.org/abs/2103.08273",
+    "MingiJi/FRSKD",
+)
+MOST_LEVELS = 4
+PYRAMID_WEIGHT = 50.0
+Maps = Sequence[Callable[[Tensor], Tensor]]
+
+
+def frskd(
+    student: nn.Module,
+    teacher: nn.Module | None,
+    task: Task,
+    image: Tensor,
+    *,
+    layers: str | None = None,
+    variant: Variant = "bifpnc",
+    width: int | None = None,
+    depth: int = 2,
+    temperature: float | None = None,
+    start: float | None = None,
+    share: float = 0.1,
+    weight: float | None = None,
+    feature_share: float = 0.05,
+    feature_weight: float | None = None,
+) -> Plan:
+    """The student follows a self-teacher, which refines its features and learns from the labels with it (FRSKD).
+
+    L = L_task(student) + L_task(self-teacher) + weight * KL(self-teacher || student)
+        + feature_weight * sum over levels of L_attention(feature, refined feature)
+
+    The self-teacher learns from the labels alone, and trains the student's features with them. Features pass a ReLU on
+    their way to it and to L_attention, which leaves those of a layer that ends in one as they are. L_attention is the
+    mean square over images and positions, so that weights of about 100 are usual. No teacher is asked.
+
+    In the authors' segmentation code a weight of 0 turns the features off too, logits are enlarged before they are
+    compared, distillation starts where the learning rate falls, padding is labelled as background, and gradients of an
+    unfinished accumulation leak into the next epoch: none of it is so here.
+
+    Args:
+        layers: of the student, separated by commas. None takes those that the network names in its attribute `levels`,
+            else at each of the four coarsest resolutions the deepest layer, of those that end in a ReLU where there
+            are any. In networks whose blocks end without one these are wide inner layers: naming the blocks is cheaper.
+        variant: of the self-teacher for classification, see :class:`pupil.networks.SelfTeacher`.
+        width: of the self-teacher: for classification times the student's channels (2), in "bifpn" the channels (256);
+            for segmentation the channels (the student's where all levels have as many, else 64).
+        depth: of the self-teacher: convolutions in a node, for segmentation its layers.
+        temperature: softens both distributions; None is 4 for classification and 1 for segmentation.
+        start: share of the run after which distillation begins; from there on its weights rise as exp(-5 (1 - t)²).
+            None is 0 for classification, without a rise, and 2/3 for segmentation, as published.
+        share: pull of the self-teacher's logits relative to the labels. The defaults of both shares are what the
+            published weights come to in the first step of a ResNet-18 on 32 x 32 pixels.
+        weight: fixes the weight of the logits instead; the authors use 2 (segmentation: 1).
+        feature_share: pull of the refined features relative to the labels.
+        feature_weight: fixes the weight of the features instead; the authors use 100 (segmentation: 50). None is 50
+            where the network names its levels: labels pull at the finest alone, and a share of that says nothing of
+            the others.
+    """
+    if temperature is None:
+        temperature = 1.0 if task.dense else 4.0
+    if start is None:
+        start = 2 / 3 if task.dense else 0.0
+    if feature_weight is None and layers is None and _own_levels(student):
+        feature_weight = PYRAMID_WEIGHT
+    names, maps, channels = _levels(student, task, image, layers)
+    network: nn.Module = (
+        PyramidSelfTeacher(channels, len(task.classes), width=width, depth=depth)
+        if task.dense
+        else SelfTeacher(channels, len(task.classes), width=width, depth=depth, variant=variant)
+    )
+    schedule: Weight = after(start, partial(_rising, start=start)) if start else 1.0
+    (loss, inputs), (own_loss, own_inputs) = task.objective(), task.objective()
+    terms = {
+        "task": Term(loss, inputs),
+        "teacher": Term(own_loss, taught(own_inputs)),
+        "kd": Term(KDLoss(temperature=temperature), dense_outputs(), weighing(share, weight, schedule)),
+        "attention": Term(
+            _Levels(AttentionLoss(variant="code")),
+            partial(_features, layers=names, maps=maps),
+            weighing(feature_share, feature_weight, schedule),
+        ),
+    }
+    return Plan(Distiller(Tapped(student, names, task.call), AuxiliaryTeacher(network, names, maps=maps), terms))
+
+
+class _Levels(nn.Module):
+    """The sum of a loss over levels."""
+
+    def __init__(self, loss: nn.Module) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
+        return torch.stack([self.loss(*pair) for pair in zip(student, teacher, strict=True)]).sum()
+
+
+def _features(lesson: Lesson, *, layers: Sequence[str], maps: Maps) -> tuple[list[Tensor], list[Tensor]]:
+    if lesson.teacher is None:
+        raise UsageError("expected refined features, got a lesson without a teacher: pass one to the Distiller")
+    return read(lesson.student, layers, maps), read(lesson.teacher, layers)
+
+
+def _rising(lesson: Lesson, *, start: float) -> float:
+    return math.exp(-5.0 * (1.0 - (lesson.progress - start) / (1.0 - start)) ** 2)
+
+
+def _levels(
+    student: nn.Module, task: Task, image: Tensor, layers: str | None
+) -> tuple[list[str], list[nn.Sequential], list[int]]:
+    """The layers, the finest first; what each passes to be a map after ReLU; and the channels of these maps."""
+    found = dry_run(student, image[:1], task.call)
+    preprocessing = getattr(student, "preprocessing", None)
+    seen = (preprocessing(image[:1]) if preprocessing else image).shape[2:]
+    if layers is not None:
+        names = [name.strip() for name in layers.split(",")]
+        names.sort(key=lambda name: -math.prod(_laid_out(found.shape(name), seen)[2:]))
+    else:
+        names = _own_levels(student) or _deepest(student, task, image[:1], found, seen)
+    shapes = [found.shape(name) for name in names]
+    maps = [_to_map(shape, seen) for shape in shapes]
+    shapes = [_laid_out(shape, seen) for shape in shapes]
+    if wrong := [f"{name!r} {shape}" for name, shape in zip(names, shapes, strict=True) if len(shape) != 4]:
+        raise UsageError(
+            f"expected maps (N, C, H, W), got {', '.join(wrong)}: choose other layers (see `pupil layers`)"
+        )
+    if not task.dense:
+        check_halving(shapes)
+    return names, maps, [shape[1] for shape in shapes]
+
+
+def _own_levels(student: nn.Module) -> list[str]:
+    return list(getattr(student, "levels", ()))
+
+
+def _to_map(shape: Sequence[int], seen: Sequence[int]) -> nn.Sequential:
+    to_map = map_of(shape, seen)
+    return nn.Sequential(*(() if to_map is None else (to_map,)), nn.ReLU())
+
+
+def _laid_out(shape: Sequence[int], seen: Sequence[int]) -> tuple[int, ...]:
+    return tuple(_to_map(shape, seen)(torch.empty(tuple(shape), device="meta")).shape)
+
+
+def _deepest(student: nn.Module, task: Task, image: Tensor, found: DryRun, seen: Sequence[int]) -> list[str]:
+    """The deepest layer of each resolution, of the longest row of resolutions of which each is half the one before."""
+    by_size: dict[tuple[int, ...], list[str]] = {}
+    for name, layer in found.layers.items():
+        shape = () if layer.output is None or layer.problem else _laid_out(layer.output, seen)
+        # A map of one position says nothing about where, and one of a single channel is a mask.
+        if len(shape) == 4 and shape[0] == 1 and shape[1] > 1 and math.prod(shape[2:]) > 1:
+            by_size.setdefault(shape[2:], []).append(name)
+    rows = [_row(coarsest, by_size, rounded=task.dense) for coarsest in sorted(by_size)]
+    row = max(rows, key=len, default=[])[:MOST_LEVELS]
+    if not row or (len(row) < 2 and not task.dense):
+        raise UsageError(
+            f"expected layers of two resolutions or more, each half the one before, got {sorted(by_size)}: "
+            "name them with --set layers=NAME,NAME (see `pupil layers`)"
+        )
+    candidates = [name for size in row for name in by_size[size]]
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), evaluating(student):
+        shown = Tapped(student, candidates, task.call)
+        try:
+            features = shown(image).features
+        finally:
+            shown.release()
+    rectified = {name for name in candidates if bool((features[name] >= 0).all())}
+    return [_last(by_size[size], rectified) for size in reversed(row)]
+
+
+def _row(size: tuple[int, ...], known: Iterable[tuple[int, ...]], *, rounded: bool) -> list[tuple[int, ...]]:
+    """From this size on, the sizes of which each is twice the one before, or, rounded, may be one less a side."""
+    row = [size]
+    while finer := [
+        each
+        for each in known
+        if all(
+            large == 2 * small or (rounded and large == 2 * small - 1)
+            for small, large in zip(row[-1], each, strict=True)
+        )
+    ]:
+        row.append(max(finer))
+    return row
+
+
+def _last(names: Sequence[str], preferred: set[str]) -> str:
+    return next((name for name in reversed(names) if name in preferred), names[-1])

@@ -1,0 +1,162 @@
+"""Classification on any images, with any models and any method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pupil.errors import UsageError, listed
+from pupil.recipes.options import Classification, parse_range, parse_size
+from pupil.recipes.training import Material, claimed, few_of, smaller, train
+from pupil.run import Run
+
+if TYPE_CHECKING:
+    from pupil.data.classification import Prepared
+    from pupil.data.mixing import Kind
+    from pupil.data.segmentation import NamedClasses
+    from pupil.data.transforms import Transform
+    from pupil.recipes.predictions import Probabilities
+    from pupil.tasks.classification import ClassificationTask
+    from pupil.tasks.task import Task
+
+NAME = "classification"
+
+
+def classification(
+    options: Classification | None = None,
+    datasets: tuple[NamedClasses, NamedClasses] | None = None,
+    transform: Transform | None = None,
+) -> Run:
+    """Train a classifier, alone, from itself or from a teacher.
+
+    Command: `pupil train classification --data DIR --student pupil:resnet20 --method bake`
+    Data: `DIR/train/CLASS/NAME.jpg` and the same under `DIR/val`, plain or as `train.zip` and `val.zip`; CIFAR-10 and
+    CIFAR-100 as torchvision unpacks them (`docs/data.md`).
+    Hardware: CPU or one GPU.
+    Expected result: `docs/results/cifar10.md` shows one table, with the exact commands.
+
+    Args:
+        options: see :class:`pupil.recipes.options.Classification`.
+        datasets: training and validation data from Python instead of `options.data`: (image, class id), each with
+            `classes`, and with `labels` or `targets`, the class of each image, where the method batches by class.
+        transform: `(image, class id) -> (image, class id)` of the training images instead of the usual one; its
+            images have the size `options.size`.
+    """
+    return train_as(NAME, options or Classification(), datasets, transform)
+
+
+def train_as(
+    recipe: str,
+    options: Classification,
+    datasets: tuple[NamedClasses, NamedClasses] | None = None,
+    transform: Transform | None = None,
+) -> Run:
+    """Train by the options, under the name of a recipe."""
+    from pupil.methods import method_name
+
+    options = replace(options, method=method_name(options.method), **(smaller(options) if options.smoke else {}))
+    claimed(recipe, options)  # before the data are looked through, which may take its time
+    material = replace(prepare(options, datasets, transform), recipe=recipe)
+    seen = options.steps * options.batch_size
+    print(
+        f"student {options.student}, {options.steps} steps of {options.batch_size} images at {options.size} (--size): "
+        f"{seen / len(material.train):.1f} epochs of {len(material.train)}"
+    )
+    return train(material, options)
+
+
+def prepare(
+    options: Classification,
+    datasets: tuple[NamedClasses, NamedClasses] | None = None,
+    transform: Transform | None = None,
+) -> Material:
+    """The task, the data and the transform that the options name."""
+    from pupil.data.classification import checked_classes, classification_data, classification_format
+    from pupil.data.image_transforms import crop_transform
+    from pupil.data.mixing import Mixing
+    from pupil.data.own_code import PYTHON
+
+    size, name, layout = parse_size(options.size), options.data, None
+    if datasets is not None:
+        name = PYTHON
+    else:
+        layout = classification_format(options.data, options.format)
+        datasets = classification_data(options.data, format=options.format, labels=options.labels, seed=options.seed)
+    data, val = (checked_classes(each) for each in datasets)
+    if list(val.classes) != list(data.classes):
+        raise UsageError(
+            f"expected the classes {listed(data.classes, 5)} in the validation data too, got {listed(val.classes, 5)}: "
+            "name the same classes in the same order"
+        )
+    if layout:
+        print(f"data: {len(data)} training, {len(val)} validation images, {len(data.classes)} classes")
+    record = {
+        "data": name,
+        "data_format": layout,
+        "classes": list(data.classes),
+        "folders": list(getattr(data, "folders", data.classes)),
+        "size": list(size),
+    }
+    crop = options.crop
+    if crop == "auto":
+        crop = "pad" if tuple(data[0][0].shape[-2:]) == size else "zoom"
+    transform = transform or crop_transform(
+        size, crop=crop, zoom=parse_range(options.zoom), flip=options.flip, colour=options.colour
+    )
+    kind: Kind = "mixup" if options.mixup else "cutmix"
+    strength = options.mixup or options.cutmix
+    objective = {"label_smoothing": options.label_smoothing, "auxiliary_weight": options.auxiliary_weight}
+    return Material(
+        NAME,
+        task_from(record, objective),
+        data,
+        few_of(_seen(val, record), options),
+        transform,
+        record,
+        mix=Mixing(len(data.classes), kind, strength) if strength else None,
+    )
+
+
+def task_from(record: Mapping[str, Any], objective: Mapping[str, Any] | None = None) -> ClassificationTask:
+    """The task as run.json remembers it."""
+    from pupil.tasks.classification import ClassificationTask
+
+    return ClassificationTask(record["classes"], objective=objective)
+
+
+def validation_from(
+    record: Mapping[str, Any], spec: str, format: str | None, *, split: str, own_classes: bool
+) -> Prepared:
+    """A split of the data that a text names, cropped as the run's network sees images."""
+    from pupil.data.classification import AUTO, classification_validation
+
+    folders = None if own_classes else record["folders"]
+    data = classification_validation(spec, format=format or AUTO, folders=folders, split=split)
+    if not own_classes and list(data.classes) != list(record["classes"]):
+        raise UsageError(
+            f"expected data of the classes {listed(record['classes'], 5)}, got {listed(data.classes, 5)} from "
+            f"{spec!r}: score on data of the same classes in the same order"
+        )
+    return _seen(data, record)
+
+
+def view_of(record: Mapping[str, Any]) -> Transform:
+    """The centre of an image at the size that the run's network sees."""
+    from pupil.data.image_transforms import centre_transform
+
+    return centre_transform(tuple(record["size"]))
+
+
+def writer(record: Mapping[str, Any], task: Task, out: Path) -> Probabilities:
+    """One table of the likeliest classes."""
+    from pupil.recipes.predictions import Probabilities
+
+    return Probabilities(out, task.classes)
+
+
+def _seen(data: NamedClasses, record: Mapping[str, Any]) -> Prepared:
+    from pupil.data.classification import Prepared
+
+    return Prepared(data, view_of(record))
