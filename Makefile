@@ -1,8 +1,8 @@
 # Every target sets up what it needs: `make demo` and `make test` start from a plain clone.
 PYTHON ?= python3
 SEEDS  ?= 0 1 2
-# For `make results-camvid`: the folder with train/ and val/, and small (CPU) or full (GPU).
-DATA   ?= ../shared/data/camvid
+# For `make results-NAME`: the folder of its data, and small (CPU) or full (GPU).
+DATA   ?=
 SCALE  ?= small
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -11,7 +11,7 @@ READY  := $(VENV)/.ready
 # Two processes of tests with a thread each: with more threads than cores, all of them wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -q
 
-.PHONY: demo test check benchmarks results-camvid clean
+.PHONY: demo test check benchmarks results-camvid results-cifar10 results-lanes clean
 
 $(READY): pyproject.toml
 	@echo "Setting up $(VENV) (once; a few minutes, most of them for torch) ..."
@@ -35,8 +35,8 @@ check: $(READY)
 benchmarks: $(READY)
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-results-camvid: $(READY)
-	$(BIN)/python benchmarks/results/camvid.py --data "$(DATA)" --scale $(SCALE) --seeds "$(SEEDS)"
+results-camvid results-cifar10 results-lanes: results-%: $(READY)
+	$(BIN)/python benchmarks/results/$*.py $(if $(DATA),--data "$(DATA)") --scale $(SCALE) --seeds "$(SEEDS)"
 
 clean:
 	rm -rf $(VENV) runs

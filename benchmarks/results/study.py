@@ -28,8 +28,8 @@ class Study:
         recipe: the recipe's name.
         train: trains by its options.
         prepare: what those options name.
-        scales: teacher and student by name: "small" for two CPU cores, "full" for a GPU.
-        methods: the rows; "none" is the control.
+        scales: teacher, or None, and student by name: "small" for two CPU cores, "full" for a GPU.
+        methods: the rows, see :func:`pupil.recipes.comparison.compare`; "none" is the control.
         equal_seconds: the control is also trained for as many seconds as this method takes.
         page: the page's text, see :func:`written`.
         data: where the data lie, if not somewhere else; None where they are drawn.
@@ -42,7 +42,7 @@ class Study:
     train: Callable[[Any], Run]
     prepare: Callable[[Any], Material]
     scales: Mapping[str, tuple[Any, Any]]
-    methods: Sequence[str]
+    methods: Sequence[str] | Mapping[str, Mapping[str, Any]]
     equal_seconds: str
     page: str
     data: str | None = None
@@ -62,7 +62,7 @@ def main(study: Study) -> None:
     seeds = parse_seeds(given.seeds)
     # The folder's place is the reader's own: the record and the page call it DIR.
     place = {"data": given.data} if study.data else {}
-    teacher, student = (replace(each, **place) for each in study.scales[given.scale])
+    teacher, student = (each and replace(each, **place) for each in study.scales[given.scale])
     material = study.prepare(student)
     rows = compare(
         given.out,
@@ -91,12 +91,13 @@ def main(study: Study) -> None:
 
 
 def written(
-    study: Study, page: Path, command: str, teacher: Training, student: Training, labels: int, table: str
+    study: Study, page: Path, command: str, teacher: Training | None, student: Training, labels: int, table: str
 ) -> str:
     """The page: the study's text with everything that can be counted, and the notes that the page has already."""
     notes = page.read_text().partition("\n## Notes\n")[2] if page.is_file() else ""
     shown = {"data": "DIR"} if study.data else {}
-    taught = replace(student, **shown, method=study.equal_seconds, teacher="runs/teacher")
+    rows = study.methods if isinstance(study.methods, Mapping) else {name: {"method": name} for name in study.methods}
+    taught = replace(student, **shown, **rows[study.equal_seconds], teacher=teacher and "runs/teacher")
     return study.page.format(
         command=command,
         teacher=teacher,
@@ -106,7 +107,7 @@ def written(
         drawn=", which each seed draws anew" if student.labels else "",
         seconds=SECONDS,
         equal=study.equal_seconds,
-        teacher_command=as_command(study.recipe, replace(teacher, **shown, out="runs/teacher")),
+        teacher_command=teacher and as_command(study.recipe, replace(teacher, **shown, out="runs/teacher")),
         student_command=as_command(study.recipe, taught),
         table=table,
         notes=f"\n## Notes\n{notes}" if notes else "",
