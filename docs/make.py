@@ -15,9 +15,9 @@ import pupil.losses
 from pupil.methods import ALIASES, NAMES, load_method
 from pupil.methods.settings import method_options
 from pupil.paper import Paper
-from pupil.recipes import PAPERS
+from pupil.recipes import PAPERS, classification, lanes, segmentation
 from pupil.recipes.options import as_command
-from pupil.recipes.segmentation import segmentation
+from pupil.recipes.paper import general
 
 DOCS = Path(__file__).parent
 LEAD = """# Methods
@@ -31,22 +31,30 @@ Written by `python docs/make.py` from the docstrings and the options in the code
 defaults, any of which its flags change: `pupil recipes` lists them, `pupil train RECIPE --help` shows the flags, and
 `--smoke` tries one in four steps.
 
-`segmentation` takes any data, networks and method. The others fix a paper's numbers.
+{general} take any data, networks and method. The others fix a paper's numbers.
 """
+GENERAL = (segmentation, classification, lanes)
 
 
 def recipes_page() -> str:
     """The page of recipes as Markdown."""
-    own = "\n".join(["## segmentation", "", described(inspect.getdoc(segmentation) or ""), ""])
-    return "\n".join([RECIPES, own, *map(recipe_section, PAPERS)]).rstrip() + "\n"
+    *first, last = (f"`{module.NAME}`" for module in GENERAL)
+    lead = RECIPES.format(general=f"{', '.join(first)} and {last}")
+    return "\n".join([lead, *map(recipe_section, GENERAL), *map(paper_section, PAPERS)]).rstrip() + "\n"
 
 
 def recipe_section(module: ModuleType) -> str:
-    """One paper's recipe: its docstring without the arguments, and its options as a command."""
+    """One recipe: its docstring without the arguments."""
     recipe = getattr(module, module.NAME.replace("-", "_"))
-    command = as_command("segmentation", module.PUBLISHED)
-    lines = [f"## {module.NAME}", "", described(inspect.getdoc(recipe) or ""), ""]
-    return "\n".join([*lines, "The same options on the recipe for any data:", "", "```", command, "```", ""])
+    return "\n".join([f"## {module.NAME}", "", described(inspect.getdoc(recipe) or ""), ""])
+
+
+def paper_section(module: ModuleType) -> str:
+    """One paper's recipe, and its options as a command."""
+    own = general(module.PUBLISHED).NAME
+    command = as_command(own, module.PUBLISHED)
+    lead = f"The same options on the recipe `{own}`, for any data:"
+    return "\n".join([recipe_section(module), lead, "", "```", command, "```", ""])
 
 
 def described(text: str) -> str:

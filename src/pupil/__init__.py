@@ -15,8 +15,10 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Activations": "lesson",
+    "Classification": "recipes.options",
     "Distiller": "distiller",
     "FrozenTeacher": "teachers",
+    "Lanes": "recipes.options",
     "Lesson": "lesson",
     "Run": "run",
     "Segmentation": "recipes.options",
@@ -25,9 +27,11 @@ _HOME = {
     "Term": "distiller",
     "UsageError": "errors",
     "balance": "engine.balance",
+    "classification": "recipes.classification",
     "dense_outputs": "lesson",
     "dry_run": "taps",
     "features": "lesson",
+    "lanes": "recipes.lanes",
     "load_model": "models",
     "load_trained": "recipes.trained",
     "outputs": "lesson",
@@ -37,8 +41,10 @@ _HOME = {
 
 __all__ = [
     "Activations",
+    "Classification",
     "Distiller",
     "FrozenTeacher",
+    "Lanes",
     "Lesson",
     "Run",
     "Segmentation",
@@ -47,9 +53,11 @@ __all__ = [
     "Term",
     "UsageError",
     "balance",
+    "classification",
     "dense_outputs",
     "dry_run",
     "features",
+    "lanes",
     "load_model",
     "load_trained",
     "outputs",
@@ -63,7 +71,9 @@ if TYPE_CHECKING:
     from pupil.errors import UsageError
     from pupil.lesson import Activations, Lesson, dense_outputs, features, outputs, supervised
     from pupil.models import load_model
-    from pupil.recipes.options import Segmentation
+    from pupil.recipes.classification import classification
+    from pupil.recipes.lanes import lanes
+    from pupil.recipes.options import Classification, Lanes, Segmentation
     from pupil.recipes.segmentation import segmentation
     from pupil.recipes.trained import load_trained
     from pupil.run import Run

@@ -15,7 +15,8 @@ import pytest
 
 from architecture.documents import commands
 from command import pupil
-from data.miniature import write_split
+from data.lanes.lane_layouts import write_culane_layout
+from data.miniature import write_class_split, write_split
 
 COMMANDS = commands()
 PAGES = list(dict.fromkeys(where.partition(":")[0] for where, _ in COMMANDS))
@@ -34,6 +35,9 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         # One page keeps 100 labels of DIR.
         for split, count in (("train", 101 if root == "DIR" else 4), ("val", 4)):
             write_split(tmp_path / root, split, count, size=(32, 48), classes=classes)
+    for split in ("train", "val"):
+        write_class_split(tmp_path / "flowers", split)
+    write_culane_layout(tmp_path / "culane")
     shutil.copytree(tmp_path / "DIR" / "val" / "images", tmp_path / "PHOTOS")
     (tmp_path / "mynets.py").write_text(NETWORK)
     monkeypatch.syspath_prepend(tmp_path)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from engine import classifiers
-from engine.launched import DENSE, WHOLE, item_of, train, weights
+from engine.launched import DENSE, WHOLE, item_of, lane_scores, train, weights
 from pupil.data.batches import Batches
 from pupil.engine.checkpoint import load_checkpoint
 from pupil.engine.options import Training
@@ -126,6 +126,13 @@ def test_each_process_mixes_its_own_images_in_its_own_way(shared: Path) -> None:
 def facts(shared: Path, name: str) -> list[Any]:
     """What each of the two processes found."""
     return [json.loads((shared / f"rank-{rank}.json").read_text())[name] for rank in (0, 1)]
+
+
+@pytest.mark.slow
+def test_lanes_are_scored_over_the_images_of_all_processes(shared: Path) -> None:
+    alone = lane_scores()
+    assert 0.0 < alone["accuracy"] < 1.0
+    assert facts(shared, "lane scores") == [pytest.approx(alone, rel=1e-6)] * 2
 
 
 @pytest.mark.slow

@@ -142,3 +142,19 @@ def test_module_hands_over_its_settings():
     loss = SADLoss(**settings)
     assert loss(student, teacher) == sad_loss(student, teacher, **settings)
     assert "variant='absolute', reduction='element', temperature=3.0" in repr(loss)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_a_map_softened_by_its_own_spread_is_the_same_at_any_scale(scale):
+    random = torch.Generator().manual_seed(0)
+    shallow, deep = torch.randn(2, 64, 6, 8, generator=random), torch.randn(2, 256, 3, 4, generator=random)
+    student = (scale * shallow).requires_grad_()
+    loss = sad_loss(student, scale * deep, temperature=None)
+    torch.testing.assert_close(loss.detach(), sad_loss(shallow, deep, temperature=None))
+    loss.backward()
+    assert student.grad.abs().sum() > 0
+
+
+def test_an_even_map_stays_even_whatever_its_height():
+    even = torch.full((1, 4, 2, 3), 1e4)
+    assert spatial_attention(even, temperature=None).allclose(torch.full((1, 2, 3), 1 / 6))

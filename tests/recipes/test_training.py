@@ -19,7 +19,7 @@ from pupil.data.mixing import as_probabilities
 from pupil.engine.trainer import Trainer
 from pupil.errors import UsageError
 from pupil.methods import ALONE, WHOLE
-from pupil.methods.plan import Plan, alone
+from pupil.methods.plan import Plan, planned
 from pupil.recipes.options import Segmentation
 from pupil.recipes.training import claimed, run_folder, smaller
 from pupil.run import Run
@@ -257,7 +257,7 @@ def test_what_a_plan_asks_of_batches_and_images_reaches_every_step(
         return torch.zeros_like(image), as_probabilities(target, 3)
 
     def method(student: Any, teacher: Any, task: Any, image: Tensor) -> Plan:
-        plan = alone(student, task)
+        plan = planned(student, task)
         plan.distiller.student.model.register_forward_pre_hook(
             lambda model, given: shown.append((tuple(given[0].shape), bool((given[0] == given[0][:1]).all())))
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor, nn
 
 from pupil.errors import UsageError
@@ -27,7 +28,7 @@ def sad_loss(
     *,
     variant: Variant = "squares",
     reduction: Reduction = "batch",
-    temperature: float = 1.0,
+    temperature: float | None = 1.0,
     size: Sequence[int] | None = None,
 ) -> Tensor:
     """Self attention distillation: the spatial attention of a layer follows that of the next deeper one.
@@ -48,8 +49,9 @@ def sad_loss(
             - "maximum": the largest f² of all channels.
         reduction: "batch" sums over positions and averages over images; "element" averages over positions too, which
             leaves about 1e-5 of it.
-        temperature: softens both maps. The paper has none: sums of squares reach hundreds, the softmax is then nearly
-            all at one position, and a temperature above 1 gives it a gradient again.
+        temperature: softens both maps. The paper has none: sums of squares reach hundreds and more, the softmax is then
+            nearly all at one position and has no gradient. None, ours, takes the standard deviation of each map over
+            its positions, a constant, so that wide and narrow layers are compared alike.
         size: (H, W) at which the maps are compared; None takes the larger of the two.
 
     Shape:
@@ -87,14 +89,14 @@ def sad_loss(
 
 
 def spatial_attention(
-    feature: Tensor, *, variant: Variant = "squares", temperature: float = 1.0, size: Sequence[int] | None = None
+    feature: Tensor, *, variant: Variant = "squares", temperature: float | None = 1.0, size: Sequence[int] | None = None
 ) -> Tensor:
     """Where a feature is large, as shares that sum to 1 over the positions of each image.
 
     Args:
         feature: of any layer that shows maps.
         variant: see :func:`sad_loss`.
-        temperature: evens the shares out.
+        temperature: evens the shares out; None takes the map's own standard deviation.
         size: (H', W'); None keeps the feature's own.
 
     Shape:
@@ -105,13 +107,21 @@ def spatial_attention(
         >>> spatial_attention(torch.tensor([[[[1.0, 1.0, 2.0]]]]))
         tensor([[[0.0453, 0.0453, 0.9094]]])
     """
-    check_temperature(temperature)
+    if temperature is not None:
+        check_temperature(temperature)
     check_positions(feature)
     maps = activation_map(feature, variant)
     if size is not None:
         # Before the softmax: a softmax resized would no longer sum to 1.
         maps = resized(maps[:, None], size)[:, 0]
-    return soften(maps, temperature).flatten(1).softmax(1).view_as(maps)
+    flat = maps.flatten(1)
+    if temperature is None:
+        spread, mean = torch.std_mean(flat.detach(), dim=1, correction=0, keepdim=True)
+        # Less the mean, which the softmax ignores, so that an even map of any height stays even.
+        flat = (flat - mean) / spread.clamp(min=torch.finfo(flat.dtype).tiny)
+    else:
+        flat = soften(flat, temperature)
+    return flat.softmax(1).view_as(maps)
 
 
 def activation_map(feature: Tensor, variant: Variant = "squares") -> Tensor:
@@ -139,7 +149,7 @@ class SADLoss(nn.Module):
     Args:
         variant: "squares", "absolute" or "maximum".
         reduction: "batch" or "element".
-        temperature: softens both maps.
+        temperature: softens both maps; None takes each map's own standard deviation.
         size: (H, W) at which the maps are compared; None takes the larger of the two.
 
     Shape:
@@ -165,13 +175,14 @@ class SADLoss(nn.Module):
         *,
         variant: Variant = "squares",
         reduction: Reduction = "batch",
-        temperature: float = 1.0,
+        temperature: float | None = 1.0,
         size: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         check_choice("variant", variant, get_args(Variant))
         check_choice("reduction", reduction, get_args(Reduction))
-        check_temperature(temperature)
+        if temperature is not None:
+            check_temperature(temperature)
         self.variant: Variant = variant
         self.reduction: Reduction = reduction
         self.temperature = temperature

@@ -6,12 +6,12 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from pupil.distiller import Distiller, Term
+from pupil.distiller import Term
 from pupil.errors import UsageError
 from pupil.lesson import Lesson, dense_outputs
 from pupil.losses.kd import KDLoss
 from pupil.losses.ps_kd import PSKDLoss
-from pupil.methods.plan import Plan
+from pupil.methods.plan import Plan, planned
 from pupil.taps import Tapped
 from pupil.tasks.task import Task
 from pupil.teachers import MomentumTeacher
@@ -26,7 +26,7 @@ def ps_kd(
     image: Tensor,
     *,
     trust: float = 0.8,
-    every: float = 0.01,
+    every: float = 0.05,
 ) -> Plan:
     """The labels are softened by what the student itself said an epoch ago, ever more so (PS-KD).
 
@@ -47,15 +47,10 @@ def ps_kd(
     """
     if not 0.0 <= trust <= 1.0:
         raise UsageError(f"expected trust in [0, 1], got {trust}: 0.8 is the paper's")
-    loss, inputs = task.objective()
-    tapped = Tapped(student, call=task.call)
-    terms = {
-        "task": Term(loss, inputs, partial(_labels, trust=trust, every=every)),
-        "ps_kd": Term(
-            KDLoss(), dense_outputs(getattr(task, "ignore_index", None)), partial(_past, trust=trust, every=every)
-        ),
-    }
-    return Plan(Distiller(tapped, MomentumTeacher(tapped, every=every), terms))
+    past, labels = (partial(weight, trust=trust, every=every) for weight in (_past, _labels))
+    term = Term(KDLoss(), dense_outputs(getattr(task, "ignore_index", None)), past)
+    teacher = MomentumTeacher(Tapped(student, call=task.call), every=every)
+    return planned(student, task, {"ps_kd": term}, teacher=teacher, task_weight=labels)
 
 
 def _past(lesson: Lesson, *, trust: float, every: float) -> float:
