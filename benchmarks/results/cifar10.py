@@ -21,7 +21,7 @@ COMMON = Classification(log_every=200)
 SCALES = {
     "small": (
         replace(COMMON, student="pupil:resnet20", steps=3200, evaluations=2),
-        replace(COMMON, student="pupil:resnet8", steps=2400, labels=5000, evaluations=6),
+        replace(COMMON, student="pupil:resnet8", steps=1600, labels=5000, evaluations=6),
     ),
     "full": (
         replace(COMMON, student="pupil:resnet50", steps=78000, batch_size=128, learning_rate=0.1, workers=8),

@@ -10,8 +10,8 @@ from typing import Any
 
 from pupil.engine.options import Training
 from pupil.recipes.comparison import SECONDS, compare, write_comparison
+from pupil.recipes.material import Material
 from pupil.recipes.options import as_command, parse_seeds
-from pupil.recipes.training import Material
 from pupil.run import Run
 
 ROOT = Path(__file__).parents[2]

@@ -68,7 +68,7 @@ def supervised(lesson: Lesson) -> tuple[Any, Any]:
 
 def outputs(lesson: Lesson) -> tuple[Any, Any]:
     """The outputs of student and teacher, as they are."""
-    return lesson.student.output, _teacher(lesson).output
+    return lesson.student.output, teacher_of(lesson).output
 
 
 def dense_outputs(ignore_index: int | None = None, resize: Resize = "smaller") -> Inputs:
@@ -95,6 +95,29 @@ def features(student: str, teacher: str | None = None, resize: Resize = "refuse"
         resize: what is resampled where the spatial sizes differ, see :func:`same_size`.
     """
     return partial(_features, student=student, teacher=teacher or student, resize=resize)
+
+
+def feature_of(shown: Activations, layer: str, who: str = "student") -> Tensor:
+    """The feature of a layer, or the error that names those that are shown.
+
+    Args:
+        shown: the activations of one network.
+        layer: its name, as it was tapped.
+        who: whose activations they are, for the error.
+    """
+    if layer not in shown.features:
+        known = ", ".join(shown.features) or "none"
+        raise UsageError(
+            f"expected {layer!r} among the features of the {who}, got {known}: add it to the tapped layers"
+        )
+    return shown.features[layer]
+
+
+def teacher_of(lesson: Lesson) -> Activations:
+    """The teacher's activations, or the error that says there are none."""
+    if lesson.teacher is None:
+        raise UsageError("these inputs need a teacher, got a lesson without one: give the Distiller a teacher")
+    return lesson.teacher
 
 
 def same_size(student: Tensor, teacher: Tensor, resize: Resize) -> tuple[Tensor, Tensor]:
@@ -145,25 +168,10 @@ def valid_positions(target: Tensor, ignore_index: int | None, size: torch.Size) 
 
 
 def _dense_outputs(lesson: Lesson, *, ignore_index: int | None, resize: Resize) -> tuple[Tensor, Tensor, Tensor | None]:
-    student, teacher = same_size(lesson.student.output, _teacher(lesson).output, resize)
+    student, teacher = same_size(lesson.student.output, teacher_of(lesson).output, resize)
     return student, teacher, valid_positions(lesson.target, ignore_index, student.shape[2:])
 
 
 def _features(lesson: Lesson, *, student: str, teacher: str, resize: Resize) -> tuple[Tensor, Tensor]:
-    pair = _feature(lesson.student, student, "student"), _feature(_teacher(lesson), teacher, "teacher")
+    pair = feature_of(lesson.student, student), feature_of(teacher_of(lesson), teacher, "teacher")
     return pair if pair[0].dim() != 4 or pair[1].dim() != 4 else same_size(*pair, resize)
-
-
-def _feature(shown: Activations, layer: str, who: str) -> Tensor:
-    if layer not in shown.features:
-        known = ", ".join(shown.features) or "none"
-        raise UsageError(
-            f"expected {layer!r} among the features of the {who}, got {known}: add it to the tapped layers"
-        )
-    return shown.features[layer]
-
-
-def _teacher(lesson: Lesson) -> Activations:
-    if lesson.teacher is None:
-        raise UsageError("these inputs need a teacher, got a lesson without one: give the Distiller a teacher")
-    return lesson.teacher

@@ -50,3 +50,9 @@ def test_what_is_no_whole_cifar_is_refused(unpacked: Path) -> None:
     (unpacked / FOLDERS["cifar10"] / "data_batch_1").write_bytes(b"broken")
     with pytest.raises(UsageError, match=r"expected cifar-10-batches-py of cifar10"):
         CIFAR(unpacked, "train")
+
+
+def test_a_split_that_is_none_is_refused(unpacked: Path) -> None:
+    assert len(CIFAR(unpacked, "test")) == len(CIFAR(unpacked, "val"))
+    with pytest.raises(UsageError, match="unknown split of CIFAR 'vall': did you mean val"):
+        CIFAR(unpacked, "vall")

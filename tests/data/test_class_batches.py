@@ -114,14 +114,24 @@ def test_too_small_a_class_repeats_its_images_but_not_the_anchor() -> None:
 
 @pytest.mark.parametrize("positives", [1, 3])
 def test_the_only_image_of_its_class_is_shown_again_and_named(positives: int) -> None:
-    labels = ["cat", "cat", "dog", "cat"]
-    with pytest.warns(UserWarning, match=r"classes with a single image, which is its own positive: dog$"):
-        batches = AnchoredBatches(4, 4 * (positives + 1), labels=labels, positives=positives, steps=1, seed=0)
+    kept: dict[str, Any] = {"labels": [0, 0, 1, 0], "names": ["cat", "dog"], "positives": positives, "steps": 1}
+    few = {1: "dog", 3: "cat, dog"}[positives]
+    line = (
+        f"expected {positives + 1} images of each class, as many as a batch shows together, got fewer of {few}: theirs"
+    )
+    with pytest.warns(UserWarning, match=f"^{line} are repeated as other views$"):
+        batches = AnchoredBatches(4, 4 * (positives + 1), seed=0, **kept)
     [alone] = [group for batch in batches for group in groups(batch, positives + 1, "grouped") if group[0][0] == 2]
     assert {index for index, _ in alone} == {2}
     assert len({view for _, view in alone}) == positives + 1
     # One process tells of it.
-    AnchoredBatches(4, 4 * (positives + 1), labels=labels, positives=positives, steps=1, seed=0, rank=1, world=2)
+    AnchoredBatches(4, 4 * (positives + 1), seed=0, rank=1, world=2, **kept)
+
+
+def test_class_batches_name_the_classes_of_too_few_images_too() -> None:
+    labels = [0, 0, 0, 1, 1]
+    with pytest.warns(UserWarning, match="^expected 3 images of each class, .* got fewer of dog: "):
+        ClassBatches(5, 6, labels=labels, names=["cat", "dog"], per_class=3, steps=1, seed=0)
 
 
 @given(labellings, st.integers(1, 4), st.integers(1, 2), worlds, seeds, st.integers(0, 14))
@@ -217,8 +227,8 @@ def test_a_large_data_set_is_grouped_once() -> None:
 def test_classes_may_have_any_names_and_gaps() -> None:
     classes = Classes(["dog", "ant", "dog"], 3)
     assert len(classes) == 2
-    assert classes.alone() == ["ant"]
-    assert Classes([7, 900, 7], 3).alone() == [900]
+    assert classes.smaller(2) == ["ant"]
+    assert Classes([7, 900, 7], 3).smaller(2) == [900]
 
 
 def test_clusters_find_groups_of_like_embeddings() -> None:

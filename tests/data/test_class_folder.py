@@ -93,3 +93,16 @@ def test_a_broken_image_is_named_with_its_archive(tmp_path: Path) -> None:
         written.writestr("a/1.jpg", b"no image")
     with pytest.raises(Unreadable, match=r"cannot read .*train\.zip/a/1\.jpg: the file is corrupt or no image"):
         ClassFolder(tmp_path, "train")[0]
+
+
+def test_a_damaged_archive_is_named_with_the_image(tmp_path: Path) -> None:
+    """Compressed bytes that are none, where the directory at the end of the archive is whole."""
+    archive = tmp_path / "train.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as written:
+        written.writestr("a/1.bmp", bytes(range(256)) * 40)
+        start = written.getinfo("a/1.bmp").header_offset + 30 + len("a/1.bmp")
+    content = bytearray(archive.read_bytes())
+    content[start : start + 20] = b"\xff" * 20
+    archive.write_bytes(content)
+    with pytest.raises(Unreadable, match=r"cannot read .*train\.zip/a/1\.bmp: the file is corrupt or no image"):
+        ClassFolder(tmp_path, "train")[0]

@@ -93,3 +93,10 @@ def test_prepared_images_have_one_size_and_keep_their_names() -> None:
     prepared = Prepared(checked_classes(Own(1)), centre_transform((4, 6)))
     assert prepared[0][0].shape == (3, 4, 6)
     assert (prepared.names[0], prepared.classes, len(prepared)) == ("item 0 of Own", ("cat", "dog"), 1)
+
+
+def test_more_labels_than_images_are_refused() -> None:
+    known = Own(0, 1)
+    known.labels = [0, 1, 1]  # type: ignore[attr-defined]
+    with pytest.raises(UsageError, match=r"^expected a label for each of 2 images, got 3: mend them in Own$"):
+        checked_classes(known)

@@ -102,7 +102,7 @@ def test_validation_data_need_no_training_split(tmp_path: Path, code: SimpleName
     val = validation_data("scenes", classes=["a", "b", "c"], ignore_index=255)
     assert (len(val), val.classes) == (2, ("a", "b", "c"))
     assert len(validation_data("stripes:pair", classes=["left", "right"], ignore_index=255)) == 1
-    with pytest.raises(UsageError, match=r"classes right, left, got left, right from 'stripes:pair': score on data"):
+    with pytest.raises(UsageError, match=r"classes right, left in 'stripes:pair', got left, right: name the same"):
         validation_data("stripes:pair", classes=["right", "left"], ignore_index=255)
 
 

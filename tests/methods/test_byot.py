@@ -67,6 +67,8 @@ def test_layers_can_be_named_and_weights_set() -> None:
     torch.testing.assert_close(2.0 * once(image, target)["byot"], twice(image, target)["byot"])
     with pytest.raises(UsageError, match="unknown layer '9'"):
         byot(student, None, task, image, layers="9")
+    with pytest.raises(UsageError, match=r"expected a map \(N, C, H, W\) at layer '3', got \(4, 96\)"):
+        byot(student, None, task, image, layers="1,3")
 
 
 def test_a_network_without_maps_is_refused() -> None:

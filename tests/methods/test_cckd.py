@@ -66,6 +66,7 @@ def test_its_terms_are_those_of_the_paper() -> None:
     outputs = lesson.student.output, lesson.teacher.output
     torch.testing.assert_close(terms["kd"], 0.5 * kd_loss(*outputs, temperature=4.0))
     assert list(planned(kd_share=0.0).distiller.losses) == ["task", "cckd"]
+    assert planned(task_weight=0.0).distiller.terms["task"].weight == 0.0
 
 
 def test_an_embedding_is_trained_on_the_students_side_alone() -> None:

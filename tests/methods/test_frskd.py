@@ -100,6 +100,12 @@ def test_a_network_names_its_own_levels() -> None:
     assert all(isinstance(each, nn.Identity) for each in published.lateral)
 
 
+def test_an_attribute_of_that_name_may_be_anything_in_networks_of_other_people() -> None:
+    network = Classifier()
+    network.levels = [1, 2, 2]
+    assert layers(network) == STAGES
+
+
 @pytest.mark.parametrize(
     ("student", "task"),
     [
@@ -220,7 +226,7 @@ def test_what_cannot_be_refined_is_refused() -> None:
     flat = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 48, 5))
     with pytest.raises(UsageError, match=r"two resolutions or more, .*: name them with --set layers=NAME,NAME"):
         planned(flat)
-    with pytest.raises(UsageError, match=r"expected maps \(N, C, H, W\), got 'fc' \(1, 5\): choose other layers"):
+    with pytest.raises(UsageError, match=r"expected a map \(N, C, H, W\) at layer 'fc', got \(1, 5\): choose layers"):
         planned(Classifier(), layers="stage1,fc")
     with pytest.raises(UsageError, match=r"maps that halve from level to level, got \(1, 6, 16, 24\), \(1, 12, 4, 6\)"):
         planned(Classifier(), layers="stage1,stage3")

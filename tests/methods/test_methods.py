@@ -105,7 +105,7 @@ def test_a_net_of_torchvision(name: str) -> None:
 
 def test_every_file_of_a_method_is_visited_by_its_name() -> None:
     files = {path.stem for path in Path(pupil.methods.__file__).parent.glob("*.py")}
-    assert files - {"__init__", "layers", "plan", "settings"} == {name.replace("-", "_") for name in NAMES}
+    assert files - {"__init__", "layers", "maps", "plan", "settings"} == {name.replace("-", "_") for name in NAMES}
 
 
 @pytest.mark.parametrize("name", TAUGHT)

@@ -10,7 +10,7 @@ from pupil.distiller import Term
 from pupil.errors import UsageError
 from pupil.lesson import Activations, Lesson, dense_outputs
 from pupil.losses import KDLoss
-from pupil.methods.plan import alone, needed, weighing, with_teacher
+from pupil.methods.plan import needed, planned, weighing, with_teacher
 from pupil.schedules import Share, linear, weight_at
 from pupil.tasks.segmentation import SegmentationTask
 
@@ -21,12 +21,26 @@ def at(progress: float) -> Lesson:
     return Lesson(None, None, Activations(None), progress=progress)
 
 
-def test_alone_is_the_task_loss_and_its_options_reach_it() -> None:
+def test_without_terms_it_is_the_task_loss_whose_options_reach_it() -> None:
     student = nn.Conv2d(3, 2, 1)
-    plan = alone(student, TASK, label_smoothing=0.25)
+    plan = planned(student, TASK, label_smoothing=0.25)
     assert list(plan.distiller.terms) == ["task"]
     assert plan.distiller.terms["task"].loss.label_smoothing == 0.25
     assert plan.distiller.teacher is None
+
+
+def test_a_teacher_of_the_methods_own_sees_the_tapped_layers_and_a_term_reads_it() -> None:
+    def teacher(lesson: Lesson) -> Activations:
+        return Activations(2.0 * lesson.student.features["0"])
+
+    term = Term(nn.MSELoss(), lambda lesson: (lesson.student.output, lesson.teacher.output))
+    student = nn.Sequential(nn.Conv2d(3, 2, 1))
+    distiller = planned(student, TASK, {"own": term}, teacher=teacher, layers=["0"], task_weight=0.0).distiller
+    image = torch.rand(1, 3, 4, 4)
+    terms = distiller(image, torch.zeros(1, 4, 4, dtype=torch.long))
+    assert list(terms) == ["task", "own"]
+    assert terms["task"] == 0.0
+    torch.testing.assert_close(terms["own"], student(image).square().mean())
 
 
 def test_with_teacher_keeps_the_task_first_and_the_teacher_out_of_the_parameters() -> None:

@@ -21,7 +21,7 @@ from pupil.recipes.classification import classification, prepare
 from pupil.recipes.options import Classification
 from pupil.run import Run
 
-DENSE = ("icsd", "aicsd", "pairwise", "cwd")  # those that compare the positions of a map
+DENSE = ("icsd", "aicsd", "cwd")  # those that compare the positions of logits
 
 
 @pytest.fixture(autouse=True)

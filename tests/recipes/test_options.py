@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from pupil.errors import UsageError
-from pupil.recipes.options import Segmentation, parse_list, parse_numbers, parse_range, parse_seeds, parse_size
+from pupil.recipes.options import (
+    Classification,
+    Lanes,
+    Segmentation,
+    parse_list,
+    parse_numbers,
+    parse_range,
+    parse_seeds,
+    parse_size,
+)
 
 
 @pytest.mark.parametrize(
@@ -63,3 +72,16 @@ def test_seeds(text: str) -> None:
 def test_malformed_seeds(text: str) -> None:
     with pytest.raises(UsageError, match='for example --seeds "0 1 2"'):
         parse_seeds(text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "said"),
+    [
+        (Segmentation, {"unlabelled_share": 1.0}, "expected unlabelled_share between 0 and 1, got 1.0: change"),
+        (Classification, {"mixup": 1.0, "cutmix": 1.0}, "expected --mixup or --cutmix, got both: choose one"),
+        (Lanes, {"threshold": 30.0}, "expected a threshold from 0 to below 1, got 30.0: change --threshold"),
+    ],
+)
+def test_options_that_cannot_be_meant(kind: Any, given: dict[str, float], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        kind(**given)

@@ -21,7 +21,7 @@ from pupil.errors import UsageError
 from pupil.methods import ALONE, WHOLE
 from pupil.methods.plan import Plan, planned
 from pupil.recipes.options import Segmentation
-from pupil.recipes.training import claimed, run_folder, smaller
+from pupil.recipes.training import claimed, run_folder
 from pupil.run import Run
 
 
@@ -34,13 +34,6 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_where_a_run_goes() -> None:
     assert run_folder("segmentation", Segmentation(method="kd", seed=3)) == Path("runs/segmentation-kd-3")
     assert run_folder("segmentation", Segmentation(out="here")) == Path("here")
-
-
-def test_smaller_never_enlarges() -> None:
-    small = smaller(Segmentation(steps=2, batch_size=1, workers=3))
-    assert small == {"steps": 2, "batch_size": 1, "accumulate": 1, "evaluations": 1, "workers": 0}
-    assert smaller(Segmentation(accumulate=8))["accumulate"] == 2
-    assert smaller(Segmentation())["steps"] <= 4
 
 
 def test_a_folder_is_claimed_for_the_same_options_alone() -> None:

@@ -72,10 +72,10 @@ def test_the_objective_reads_the_lesson() -> None:
 def test_pictures_say_what_was_found() -> None:
     picture = TASK.draw(IMAGE[0], torch.tensor([0.2, 0.8]))
     assert picture.dtype == torch.uint8
-    assert picture.shape == (3, 96 + 14, 96)
-    assert TASK.draw(IMAGE[0], torch.tensor([0.2, 0.8]), torch.tensor(0)).shape == (3, 96 + 28, 96)
+    assert picture.shape == (3, 224 + 24, 224)
+    assert TASK.draw(IMAGE[0], torch.tensor([0.2, 0.8]), torch.tensor(0)).shape == (3, 224 + 48, 224)
     assert not torch.equal(picture, TASK.draw(IMAGE[0], torch.tensor(0)))
-    assert torch.equal(picture[:, ::12, ::12][:, :8], (IMAGE[0] * 255).round().to(torch.uint8))
+    assert torch.equal(picture[:, ::28, ::28][:, :8], (IMAGE[0] * 255).round().to(torch.uint8))
 
 
 def test_one_class_is_no_task() -> None:

@@ -106,7 +106,7 @@ def test_the_tasks_own_inputs_find_the_teacher_in_the_students_place():
 def test_refusals():
     with pytest.raises(UsageError, match=r"expected 'c' among the features of the student, got a, b: add it"):
         AuxiliaryTeacher(Refines(), ["a", "c"])(Lesson(None, None, Activations(None, {"a": IMAGE, "b": IMAGE})))
-    with pytest.raises(UsageError, match="expected a teacher's output, got none"):
+    with pytest.raises(UsageError, match="need a teacher, got a lesson without one"):
         taught(supervised)(Lesson(None, None, Activations(None)))
 
 

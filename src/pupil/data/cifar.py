@@ -9,17 +9,18 @@ import torch
 from torch.utils.data import Dataset
 
 from pupil.data.labelled import few
-from pupil.errors import UsageError
+from pupil.errors import UsageError, unknown
 
 FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
+SPLITS = ("train", "val", "test")
 
 
 class CIFAR(Dataset[tuple[Any, int]]):
-    """A split of CIFAR in the layout of torchvision; the test images are "val".
+    """A split of CIFAR in the layout of torchvision.
 
     Args:
         root: the folder that holds `cifar-10-batches-py` or `cifar-100-python`.
-        split: "train" or "val".
+        split: "train", or for the test images "val" or "test".
         name: "cifar10" or "cifar100".
         labels: keep this many images, chosen by the seed; a smaller choice is always part of a larger one.
         seed: of that choice.
@@ -33,7 +34,7 @@ class CIFAR(Dataset[tuple[Any, int]]):
         - image: (3, 32, 32), uint8, `tv_tensors.Image`.
 
     Raises:
-        UsageError: there is no such folder, or a file of it is missing or corrupt.
+        UsageError: there is no such split or folder, or a file of it is missing or corrupt.
     """
 
     def __init__(
@@ -41,6 +42,8 @@ class CIFAR(Dataset[tuple[Any, int]]):
     ) -> None:
         from torchvision import datasets
 
+        if split not in SPLITS:
+            raise unknown("split of CIFAR", split, SPLITS)
         kind = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
         try:
             found = kind(str(root), train=split == "train", download=False)

@@ -34,6 +34,7 @@ class AnchoredBatches(Batches):
         labels: the class of each item.
         positives: how many images come with each anchor; 0 leaves :class:`~pupil.data.batches.Batches`.
         layout: "grouped" shows all anchors first, then the positives of each, "interleaved" each anchor before its own.
+        names: what the class ids are called; with them, a warning names the classes of too few images.
         steps, seed, first, rank, world: as for :class:`~pupil.data.batches.Batches`.
 
     Raises:
@@ -59,6 +60,7 @@ class AnchoredBatches(Batches):
         labels: Sequence[Any] | ArrayLike,
         positives: int,
         layout: Layout = "grouped",
+        names: Sequence[str] | None = None,
         steps: int,
         seed: int,
         first: int = 0,
@@ -66,17 +68,15 @@ class AnchoredBatches(Batches):
         world: int = 1,
     ) -> None:
         if positives < 0:
-            raise UsageError(f"expected positives of at least 0, got {positives}")
+            raise UsageError(f"expected positives of at least 0, got {positives}: 0 brings none")
         if layout not in get_args(Layout):
             raise unknown("layout", layout, get_args(Layout))
         self.group, self.layout = positives + 1, layout
         _check_groups(batch_size, self.group, world, f"an anchor and {positives} positives each")
         super().__init__(count * self.group, batch_size, steps=steps, seed=seed, first=first, rank=rank, world=world)
         self.classes = Classes(labels, count)
-        if positives and rank == 0 and (alone := self.classes.alone()):
-            warnings.warn(
-                f"classes with a single image, which is its own positive: {listed(alone, 8)}", UserWarning, stacklevel=2
-            )
+        if names is not None and rank == 0:
+            _warn_of_few(self.classes, self.group, names)
 
     def __iter__(self) -> Iterator[list[Item]]:
         for items in super().__iter__():
@@ -105,6 +105,7 @@ class ClassBatches(Batches):
         batch_size: images per step, over all ranks together.
         labels: the class of each item.
         per_class: how many images of a class a batch shows.
+        names: as for :class:`AnchoredBatches`.
         steps, seed, first, rank, world: as for :class:`~pupil.data.batches.Batches`.
 
     Raises:
@@ -129,6 +130,7 @@ class ClassBatches(Batches):
         *,
         labels: Sequence[Any] | ArrayLike,
         per_class: int,
+        names: Sequence[str] | None = None,
         steps: int,
         seed: int,
         first: int = 0,
@@ -146,6 +148,8 @@ class ClassBatches(Batches):
                 f"expected at least {batch_size // per_class} classes for a batch of {batch_size}, got "
                 f"{len(self.classes)}: lower the batch size, or show more images of a class"
             )
+        if names is not None and rank == 0:
+            _warn_of_few(self.classes, per_class, names)
 
     def _epoch(self, epoch: int) -> tuple[Indices, Indices]:
         random = self._random(epoch)
@@ -177,9 +181,9 @@ class Classes:
     def __len__(self) -> int:
         return len(self.names)
 
-    def alone(self) -> list[Any]:
-        """The classes of one item."""
-        found: list[Any] = self.names[self.sizes == 1].tolist()
+    def smaller(self, than: int) -> list[Any]:
+        """The classes of fewer items."""
+        found: list[Any] = self.names[self.sizes < than].tolist()
         return found
 
     def one_of(self, classes: Indices, random: np.random.Generator) -> Indices:
@@ -220,7 +224,8 @@ def anchored(source: Source, *, positives: int, layout: Layout = "grouped") -> M
         >>> len(anchored(data, positives=1)(len(data), 2, steps=3, seed=0))
         3
     """
-    return partial(AnchoredBatches, labels=classes_of(source), positives=positives, layout=layout)
+    names = getattr(source, "classes", None)
+    return partial(AnchoredBatches, labels=classes_of(source), positives=positives, layout=layout, names=names)
 
 
 def classes_of(source: Source) -> Any:
@@ -268,6 +273,16 @@ def clusters(features: ArrayLike, count: int, *, seed: int) -> Indices:
         warnings.filterwarnings("ignore", "One of the clusters is empty")
         _, found = kmeans2(given, centres, iter=ITERATIONS, minit="matrix")
     return np.asarray(found, np.int64)
+
+
+def _warn_of_few(classes: Classes, images: int, names: Sequence[str]) -> None:
+    if few := classes.smaller(images):
+        warnings.warn(
+            f"expected {images} images of each class, as many as a batch shows together, got fewer of "
+            f"{listed([names[each] for each in few], 8)}: theirs are repeated as other views",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _check_groups(batch_size: int, group: int, world: int, what: str) -> None:

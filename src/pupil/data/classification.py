@@ -8,23 +8,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from torch.utils.data import Dataset
-
 from pupil.data.cifar import CIFAR, FOLDERS
 from pupil.data.class_folder import ClassFolder
+from pupil.data.layouts import AUTO, has_layout
 from pupil.data.names import Names
-from pupil.data.own_code import from_code, is_code
-from pupil.data.segmentation import NamedClasses
+from pupil.data.own_code import NamedClasses, OwnData, from_code
 from pupil.data.transforms import Transform
 from pupil.data.views import as_image
-from pupil.errors import UsageError, listed, unknown
+from pupil.errors import UsageError, listed
 
-AUTO = "auto"
 FORMATS: dict[str, Any] = {
     "folder": ClassFolder,
     **{name: partial(CIFAR, name=name) for name in FOLDERS},
 }
-NAMES = (AUTO, *FORMATS)
 
 
 class ClassifiedImages(NamedClasses, Protocol):
@@ -92,13 +88,9 @@ def classification_format(spec: str, format: str = AUTO) -> str | None:
     """
     if not spec:
         raise UsageError("expected images to learn from, got no --data: pass a folder with train/CLASS/NAME.jpg")
-    if is_code(spec):
-        if format != AUTO:
-            raise UsageError(f"expected --format with a data folder alone, got --data {spec}: leave it out")
+    if not has_layout(spec, format, FORMATS):
         return None
     if format != AUTO:
-        if format not in FORMATS:
-            raise unknown("format", format, NAMES)
         return format
     root = Path(spec)
     if not root.exists():
@@ -107,7 +99,7 @@ def classification_format(spec: str, format: str = AUTO) -> str | None:
     return next((name for name, folder in FOLDERS.items() if (root / folder).is_dir()), "folder")
 
 
-class CheckedClasses(Dataset[tuple[Any, int]]):
+class CheckedClasses(OwnData):
     """A data set of the reader's own whose labels are compared with its classes.
 
     Args:
@@ -115,22 +107,22 @@ class CheckedClasses(Dataset[tuple[Any, int]]):
             torchvision's data sets have it, spares a pass over the data where a method asks for it.
 
     Attributes:
-        names: of the items, for messages.
         labels: the class id of each image.
 
     Raises:
-        UsageError: a label is no class id; on access to an item, where `labels` are not known beforehand.
+        UsageError: it is empty or names no classes, knows more or fewer labels than it has images, or a label is no
+            class id; on access to an item, where `labels` are not known beforehand.
     """
 
     def __init__(self, dataset: Any) -> None:
-        self.dataset = dataset
-        self.names = Names(dataset)
-        self.classes: Sequence[str] = tuple(map(str, dataset.classes))
+        super().__init__(dataset)
         known = getattr(dataset, "labels", getattr(dataset, "targets", None))
+        if known is not None and len(known) != len(dataset):
+            raise UsageError(
+                f"expected a label for each of {len(dataset)} images, got {len(known)}: mend them in "
+                f"{type(dataset).__name__}"
+            )
         self._labels = None if known is None else [self._checked(label, index) for index, label in enumerate(known)]
-
-    def __len__(self) -> int:
-        return len(self.dataset)
 
     def __getitem__(self, index: int) -> tuple[Any, int]:
         image, label = self.dataset[index]
@@ -162,25 +154,18 @@ def checked_classes(dataset: Any) -> ClassifiedImages:
     Raises:
         UsageError: it is empty or names no classes, or a label is none.
     """
-    if isinstance(dataset, ClassFolder | CIFAR | CheckedClasses):
-        return dataset
-    kind = type(dataset).__name__
-    if getattr(dataset, "classes", None) is None:
-        raise UsageError(f"expected your data sets to have .classes, got none: set it on {kind}")
-    if not len(dataset):
-        raise UsageError(f"expected at least one image in your data sets, got an empty {kind}: check what it reads")
-    return CheckedClasses(dataset)
+    return dataset if isinstance(dataset, ClassFolder | CIFAR | CheckedClasses) else CheckedClasses(dataset)
 
 
-class Prepared(Dataset[tuple[Any, Any]]):
-    """A data set of which every item has passed through a transform, with all that it says of itself.
+class Prepared:
+    """A data set of which every item has passed through a transform, under the same names.
 
     Args:
-        dataset: map-style.
+        dataset: map-style, with `classes`.
         transform: of (image, target); not random.
     """
 
-    def __init__(self, dataset: Any, transform: Transform) -> None:
+    def __init__(self, dataset: NamedClasses, transform: Transform) -> None:
         self.dataset, self.transform = dataset, transform
         self.classes, self.names = dataset.classes, Names(dataset)
 
@@ -188,5 +173,4 @@ class Prepared(Dataset[tuple[Any, Any]]):
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image, target = self.dataset[index]
-        return self.transform(as_image(image), target)
+        return self.transform(*self.dataset[index])

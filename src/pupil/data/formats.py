@@ -11,14 +11,14 @@ from pupil.data.camvid import CamVid
 from pupil.data.cityscapes import Cityscapes
 from pupil.data.folder import SegmentationFolder
 from pupil.data.labelled import LabelledImages
+from pupil.data.layouts import AUTO, fitting_layout
 from pupil.data.painted import PaintedFolder
 from pupil.data.voc import VOC, AugmentedVOC
-from pupil.errors import UsageError, listed, unknown
+from pupil.errors import unknown
 
 if TYPE_CHECKING:
     from pupil.data.segmentation import SegmentationData
 
-AUTO = "auto"
 FORMATS: dict[str, Any] = {
     "folder": SegmentationFolder,
     "painted": PaintedFolder,
@@ -55,22 +55,11 @@ def find_format(root: str | Path, name: str = AUTO) -> str:
     Raises:
         UsageError: for no folder, a name that is none, and a folder that fits no layout or several.
     """
-    root = Path(root)
     if name != AUTO:
         open_format(name)
         return name
-    if not root.is_dir():
-        raise UsageError(f"expected a folder of data at {root}, got nothing there: pass --data DIR")
-    fitting = [each for each, kind in FORMATS.items() if each not in ASKED_FOR and kind.fits(root)]
-    if len(fitting) > 1:
-        raise UsageError(f"expected one layout in {root}, got those of {listed(fitting)}: choose one with --format")
-    if not fitting and any((root / split).is_dir() for split in ("train", "val")):
-        return "folder"  # which says what is missing in it
-    if not fitting:
-        looked = "; ".join(f"{kind.layout} ({each})" for each, kind in FORMATS.items() if each not in ASKED_FOR)
-        there = sorted(path.name for path in root.iterdir() if path.is_dir())
-        raise UsageError(f"expected one of these in {root}: {looked}; got {listed(there, 8) or 'no folder'}")
-    return fitting[0]
+    found = {each: kind for each, kind in FORMATS.items() if each not in ASKED_FOR}
+    return fitting_layout(Path(root), found, plain="folder")
 
 
 def described(root: str | Path, name: str, train: SegmentationData, val: SegmentationData) -> str:

@@ -51,9 +51,11 @@ def crop_transform(
     if crop not in get_args(Crop):
         raise unknown("crop", crop, get_args(Crop))
     if not 0 < zoom[0] <= zoom[1] <= 1:
-        raise UsageError(f"expected shares of the image's area in order, 0 < FROM <= TO <= 1, got {zoom}")
+        raise UsageError(
+            f"expected shares of the image's area in order, 0 < FROM <= TO <= 1, got {zoom}: (0.08, 1) is usual"
+        )
     if not 0 <= colour < 1:
-        raise UsageError(f"expected a colour jitter from 0 to below 1, got {colour}")
+        raise UsageError(f"expected a colour jitter from 0 to below 1, got {colour}: 0 turns it off")
     steps: list[Any] = []
     if crop == "pad":
         steps += [partial(_centre, size=size, share=1.0), v2.RandomCrop(size, padding=[size[1] // 8, size[0] // 8])]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
+from zlib import error as BadDeflate
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from torch import Tensor
 from pupil.data.archives import File
 from pupil.errors import UsageError
 
+# With any of these Pillow, or the archive that holds the file, says that the bytes are not what the format promises.
+DAMAGED = (OSError, SyntaxError, ValueError, EOFError, BadZipFile, BadDeflate)
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
 _SINGLE_CHANNEL = ("1", "L", "P", "I", "I;16")
@@ -140,8 +143,7 @@ def _opened(path: File) -> Iterator[ImageFile.ImageFile]:
         raise
     except UnidentifiedImageError:
         raise Unreadable(f"cannot read {path}: the file is corrupt or no image") from None
-    except (OSError, SyntaxError, ValueError, EOFError, BadZipFile, Image.DecompressionBombError) as error:
-        # Pillow says with any of these that the bytes are not what the format promises.
+    except (*DAMAGED, Image.DecompressionBombError) as error:
         raise Unreadable(f"cannot read {path}: the file is corrupt or no image ({error})") from error
 
 

@@ -9,33 +9,22 @@ from typing import Any, Protocol
 
 from pupil.data.classes import check_ids, read_classes
 from pupil.data.folder import SegmentationFolder
-from pupil.data.formats import AUTO, find_format, open_format
+from pupil.data.formats import FORMATS, find_format, open_format
 from pupil.data.labelled import LabelledImages
-from pupil.data.names import Names
-from pupil.data.own_code import from_code, is_code
+from pupil.data.layouts import AUTO, has_layout
+from pupil.data.own_code import NamedClasses, OwnData, check_classes, from_code, is_code
 from pupil.data.palette import distinct_colours
 from pupil.data.street import StreetScenes
 from pupil.data.views import as_image, as_target
-from pupil.errors import UsageError, listed
+from pupil.errors import UsageError
 
 DRAWN = "drawn"
 IGNORE_INDEX = 255  # where a data set does not say
 SCENES = (1200, 200)
 
 
-class NamedClasses(Protocol):
-    """A map-style data set of (image, mask) that names its classes: all that the reader's own has to bring."""
-
-    @property
-    def classes(self) -> Sequence[str]: ...
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int, /) -> Any: ...
-
-
 class SegmentationData(NamedClasses, Protocol):
-    """The same, which also knows each class's colour and the id of pixels without a label."""
+    """A data set of (image, mask), which also knows each class's colour and the id of pixels without a label."""
 
     @property
     def colours(self) -> Sequence[Sequence[int]]: ...
@@ -112,11 +101,7 @@ def data_format(spec: str, format: str = AUTO) -> str | None:
     Raises:
         UsageError: where there is no such layout, the folder has none or several, or there is no folder to have one.
     """
-    if spec != DRAWN and not is_code(spec):
-        return find_format(spec, format)
-    if format != AUTO:
-        raise UsageError(f"expected --format with a data folder alone, got --data {spec}: leave it out")
-    return None
+    return find_format(spec, format) if has_layout(spec, format, FORMATS, drawn=[DRAWN]) else None
 
 
 # Drawing costs more than training a small network on what was drawn: a process draws each scene once.
@@ -159,58 +144,39 @@ def validation_data(
         said = read_classes(Path(spec) / "classes.json") if own_classes else {}
         classes, ignore_index = said.get("names", classes), said.get("ignore_index", ignore_index)
         val = SegmentationFolder(spec, split, classes=classes, ignore_index=ignore_index, cache=True)
-    if not own_classes and tuple(val.classes) != tuple(classes):
-        raise UsageError(
-            f"expected data of the classes {listed(classes)}, got {listed(val.classes)} from {spec!r}: "
-            "score on data of the same classes in the same order"
-        )
+    if not own_classes:
+        check_classes(val, classes, repr(spec))
     return val
 
 
 def checked_data(dataset: Any) -> SegmentationData:
     """A data set of the reader's own, once it is known to say what its ids mean; each item is checked when read."""
-    if isinstance(dataset, LabelledImages | StreetScenes | CheckedData):
-        return dataset
-    kind = type(dataset).__name__
-    if getattr(dataset, "classes", None) is None:
-        raise UsageError(f"expected your data sets to have .classes, got none: set it on {kind}")
-    if not len(dataset):
-        raise UsageError(f"expected at least one image in your data sets, got an empty {kind}: check what it reads")
-    checked = CheckedData(dataset)
-    classes, colours = len(checked.classes), len(checked.colours)
-    if classes != colours:
-        raise UsageError(
-            f"expected a colour for each of your {classes} classes, got {colours}: set .colours on {kind}, or leave it "
-            "out"
-        )
-    return checked
+    return dataset if isinstance(dataset, LabelledImages | StreetScenes | CheckedData) else CheckedData(dataset)
 
 
-class CheckedData:
+class CheckedData(OwnData):
     """A data set of the reader's own whose masks are compared with its images and its classes when they are read.
 
     Args:
         dataset: map-style, of (image, mask), with `classes`. Its `colours` are distinct ones, and its `ignore_index`
             is 255, where it does not say.
 
-    Attributes:
-        names: of the items, for messages.
-
     Raises:
-        UsageError: on access to an item whose mask has another size than its image, or ids that are no class.
+        UsageError: it is empty, names no classes, or has not one colour a class; on access to an item whose mask has
+            another size than its image, or ids that are no class.
     """
 
     def __init__(self, dataset: Any) -> None:
-        self.dataset = dataset
-        self.names = Names(dataset)
-        self.classes: Sequence[str] = dataset.classes
+        super().__init__(dataset)
         colours: Sequence[Sequence[int]] | None = getattr(dataset, "colours", None)
         self.colours = distinct_colours(len(self.classes)) if colours is None else colours
         ignore_index: int | None = getattr(dataset, "ignore_index", None)
         self.ignore_index = IGNORE_INDEX if ignore_index is None else ignore_index
-
-    def __len__(self) -> int:
-        return len(self.dataset)
+        if len(self.colours) != len(self.classes):
+            raise UsageError(
+                f"expected a colour for each of your {len(self.classes)} classes, got {len(self.colours)}: "
+                f"set .colours on {type(dataset).__name__}, or leave it out"
+            )
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         image, mask = self.dataset[index]

@@ -64,6 +64,14 @@ resample one of them, e.g. with resize="smaller" of pupil.lesson.features
     )
 
 
+def check_same_images(student: Tensor, teacher: Tensor) -> None:
+    """Refuse features of different numbers of images."""
+    if len(student) != len(teacher):
+        raise UsageError(
+            f"expected features of the same images, got {len(student)} and {len(teacher)}: pass those of one batch"
+        )
+
+
 def check_valid(valid: Tensor | None, logits: Tensor) -> None:
     """Refuse a mask that is not bool, or not of the logits' shape without the class dimension."""
     expected = (logits.shape[0], *logits.shape[2:])

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pupil.errors import UsageError
-from pupil.functional.checks import check_choice
+from pupil.functional.checks import check_choice, check_same_images
 from pupil.functional.distances import distances
 from pupil.functional.gathering import gathered
 from pupil.functional.pooling import image_vectors
@@ -85,10 +85,7 @@ def cckd_loss(
         tensor(True)
     """
     _check(kernel, gamma, order, instances, variant, reduction)
-    if len(student) != len(teacher):
-        raise UsageError(
-            f"expected features of the same images, got {len(student)} and {len(teacher)}: pass those of one batch"
-        )
+    check_same_images(student, teacher)
     ours, theirs = (_instances(each, instances, grid, gather) for each in (student, teacher.detach()))
     if variant == "neighbour":
         return _neighbour_loss(ours, theirs, reduction)

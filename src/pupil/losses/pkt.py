@@ -10,8 +10,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from pupil.errors import UsageError
-from pupil.functional.checks import check_choice
+from pupil.functional.checks import check_choice, check_same_images
 from pupil.functional.gathering import gathered
 from pupil.functional.pooling import image_vectors
 from pupil.functional.precision import without_autocast
@@ -56,10 +55,7 @@ def pkt_loss(student: Tensor, teacher: Tensor, *, variant: Variant = "paper", ga
         tensor(True)
     """
     check_choice("variant", variant, get_args(Variant))
-    if len(student) != len(teacher):
-        raise UsageError(
-            f"expected features of the same images, got {len(student)} and {len(teacher)}: pass those of one batch"
-        )
+    check_same_images(student, teacher)
     with without_autocast(student):
         ours, theirs = (_neighbours(each, variant, gather) for each in (student, teacher.detach()))
     if variant == "code":

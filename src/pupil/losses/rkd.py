@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pupil.errors import UsageError
+from pupil.functional.checks import check_same_images
 from pupil.functional.distances import distances
 from pupil.functional.gathering import gathered
 from pupil.functional.pooling import image_vectors
@@ -59,10 +60,7 @@ def rkd_loss(
         >>> rkd_loss(3 * embedding, embedding) < 1e-6
         tensor(True)
     """
-    if len(student) != len(teacher):
-        raise UsageError(
-            f"expected features of the same images, got {len(student)} and {len(teacher)}: pass those of one batch"
-        )
+    check_same_images(student, teacher)
     _check(distance, angle)
     ours, theirs = (_relative_distances(each, gather) for each in (student, teacher.detach()))
     loss = ours.new_zeros(())

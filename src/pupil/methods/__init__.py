@@ -8,33 +8,18 @@ from importlib import import_module
 from pupil.errors import unknown
 from pupil.methods.plan import Plan
 
+CONTROLS = ("none", "label-smoothing")  # no distillation
+SELF_DISTILLATION = ("tf-kd", "cs-kd", "ps-kd", "byot", "bake", "frskd", "sad")
+# In the order in which they are listed to readers.
 NAMES = (
-    "none",
-    "label-smoothing",
-    "kd",
-    "icsd",
-    "aicsd",
-    "pairwise",
-    "cwd",
-    "attention",
-    "hint",
-    "similarity",
-    "cckd",
-    "rkd",
-    "pkt",
-    "dkd",
-    "dist",
-    "frskd",
-    "stkd",
-    "bake",
-    "tf-kd",
-    "cs-kd",
-    "ps-kd",
-    "byot",
-    "sad",
+    *CONTROLS,
+    *("kd", "dkd", "dist", "stkd"),  # logits
+    *("hint", "attention"),  # features of an image
+    *("icsd", "aicsd", "pairwise", "cwd"),  # segmentation: classes and positions of an image
+    *("similarity", "cckd", "rkd", "pkt"),  # relations between images
+    *SELF_DISTILLATION,
 )
-# Those that ask no teacher.
-ALONE = ("none", "label-smoothing", "bake", "frskd", "tf-kd", "cs-kd", "ps-kd", "byot", "sad")
+ALONE = (*CONTROLS, *SELF_DISTILLATION)  # those that ask no teacher
 WHOLE = ("bake", "cs-kd")  # those that need one class for a whole image
 ALIASES = {"at": "attention", "fitnet": "hint", "skd": "pairwise", "sp": "similarity"}
 

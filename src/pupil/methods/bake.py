@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from torch import Tensor, nn
 
 from pupil.data.class_batches import anchored
-from pupil.distiller import Distiller, Term
+from pupil.distiller import Term
 from pupil.lesson import outputs
 from pupil.losses.kd import KDLoss
 from pupil.methods.layers import last_feature
-from pupil.methods.plan import Plan, refuse_dense
+from pupil.methods.plan import Plan, planned, refuse_dense
 from pupil.paper import Paper
-from pupil.taps import Tapped, dry_run
+from pupil.taps import dry_run
 from pupil.tasks.task import Task
 from pupil.teachers import BatchEnsembleTeacher
 
@@ -63,13 +64,7 @@ def bake(
     """
     refuse_dense(task, "bake")
     layer = layer or last_feature(student, dry_run(student, image, task.call), len(task.classes))
-    loss, inputs = task.objective()
-    distiller = Distiller(
-        Tapped(student, [layer], task.call),
-        BatchEnsembleTeacher(layer, temperature=temperature, weight=ensemble_weight),
-        {
-            "task": Term(loss, inputs),
-            "bake": Term(KDLoss(temperature=temperature), outputs, weight),
-        },
-    )
-    return Plan(distiller, batches=partial(anchored, positives=positives))
+    ensemble = BatchEnsembleTeacher(layer, temperature=temperature, weight=ensemble_weight)
+    term = Term(KDLoss(temperature=temperature), outputs, weight)
+    plan = planned(student, task, {"bake": term}, teacher=ensemble, layers=[layer])
+    return replace(plan, batches=partial(anchored, positives=positives))

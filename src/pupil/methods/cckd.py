@@ -50,12 +50,12 @@ def cckd(
     weight: float | None = None,
     kd_share: float = 1.0,
     kd_weight: float | None = None,
+    task_weight: float = 1.0,
 ) -> Plan:
     """The student's images correlate as the teacher's do, beside ordinary distillation (CCKD).
 
-    L = L_task + weight * mean over pairs of (k(s_i, s_j) - k(t_i, t_j))² + kd_weight * KL(teacher || student)
-
-    The labels stay in, at weight 1; the paper's main runs leave them out.
+    L = task_weight * L_task + weight * mean over pairs of (k(s_i, s_j) - k(t_i, t_j))²
+        + kd_weight * KL(teacher || student)
 
     Args:
         kernel: "taylor", "rbf", "bilinear", "cosine" or "mmd", see :func:`pupil.losses.cckd.correlation`.
@@ -78,6 +78,7 @@ def cckd(
         weight: fixes their weight instead; 100 is usual for unit embeddings.
         kd_share: pull of the ordinary distillation; 0 leaves it out.
         kd_weight: fixes its weight instead.
+        task_weight: weight of the labels; the paper's main runs leave them out, at 0.
     """
     if sampler not in get_args(Sampler):
         raise unknown("sampler", sampler, get_args(Sampler))
@@ -103,6 +104,7 @@ def cckd(
         weight=weighing(share, weight),
         only_maps=instances == "grid",
         further={"kd": softened} if kd_share or kd_weight else None,
+        task_weight=task_weight,
     )
     if sampler == "uniform" or (sampler == "class" and task.dense):
         return plan
@@ -116,13 +118,17 @@ def cckd(
 
 def _by_class(source: Source, *, labels: Callable[[Source], Any], per_class: int) -> MakeBatches:
     found = np.asarray(labels(source))
-    return partial(_batches, labels=found, per_class=per_class, classes=len(np.unique(found)))
+    # A cluster has no name.
+    names = getattr(source, "classes", None) if labels is classes_of else None
+    return partial(_batches, labels=found, per_class=per_class, names=names, classes=len(np.unique(found)))
 
 
-def _batches(count: int, batch_size: int, *, labels: Any, per_class: int, classes: int, **where: int) -> Batches:
+def _batches(
+    count: int, batch_size: int, *, labels: Any, per_class: int, names: Any, classes: int, **where: int
+) -> Batches:
     if batch_size > per_class * classes:
         return Batches(count, batch_size, **where)
-    return ClassBatches(count, batch_size, labels=labels, per_class=per_class, **where)
+    return ClassBatches(count, batch_size, labels=labels, per_class=per_class, names=names, **where)
 
 
 def _superclasses(source: Source, *, teacher: Any, size: tuple[int, int], count: int) -> Any:

@@ -9,18 +9,19 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from pupil.distiller import Distiller, Term
+from pupil.distiller import Term
 from pupil.errors import UsageError
-from pupil.lesson import Lesson, Weight, dense_outputs
+from pupil.lesson import Lesson, Weight, dense_outputs, teacher_of
 from pupil.losses.attention import AttentionLoss
 from pupil.losses.kd import KDLoss
-from pupil.methods.plan import Plan, weighing
-from pupil.networks import PyramidSelfTeacher, SelfTeacher, map_of
+from pupil.methods.maps import LayerMaps, named, own_layers
+from pupil.methods.plan import Plan, planned, usual_temperature, weighing
+from pupil.networks import PyramidSelfTeacher, SelfTeacher
 from pupil.networks.modes import evaluating
 from pupil.networks.self_teacher import Variant, check_halving
 from pupil.paper import Paper
 from pupil.schedules import after
-from pupil.taps import DryRun, Tapped, dry_run
+from pupil.taps import Tapped
 from pupil.tasks.task import Task
 from pupil.teachers import AuxiliaryTeacher
 from pupil.teachers.auxiliary import read, taught
@@ -87,31 +88,30 @@ def frskd(
             where the network names its levels: labels pull at the finest alone, and a share of that says nothing of
             the others.
     """
-    if temperature is None:
-        temperature = 1.0 if task.dense else 4.0
     if start is None:
         start = 2 / 3 if task.dense else 0.0
-    if feature_weight is None and layers is None and _own_levels(student):
+    if feature_weight is None and layers is None and own_layers(student, "levels"):
         feature_weight = PYRAMID_WEIGHT
-    names, maps, channels = _levels(student, task, image, layers)
+    names, maps, channels = _levels(student, task, image[:1], layers)
     network: nn.Module = (
         PyramidSelfTeacher(channels, len(task.classes), width=width, depth=depth)
         if task.dense
         else SelfTeacher(channels, len(task.classes), width=width, depth=depth, variant=variant)
     )
     schedule: Weight = after(start, partial(_rising, start=start)) if start else 1.0
-    (loss, inputs), (own_loss, own_inputs) = task.objective(), task.objective()
+    loss, inputs = task.objective()
     terms = {
-        "task": Term(loss, inputs),
-        "teacher": Term(own_loss, taught(own_inputs)),
-        "kd": Term(KDLoss(temperature=temperature), dense_outputs(), weighing(share, weight, schedule)),
+        "teacher": Term(loss, taught(inputs)),
+        "kd": Term(
+            KDLoss(temperature=usual_temperature(task, temperature)), dense_outputs(), weighing(share, weight, schedule)
+        ),
         "attention": Term(
             _Levels(AttentionLoss(variant="code")),
             partial(_features, layers=names, maps=maps),
             weighing(feature_share, feature_weight, schedule),
         ),
     }
-    return Plan(Distiller(Tapped(student, names, task.call), AuxiliaryTeacher(network, names, maps=maps), terms))
+    return planned(student, task, terms, teacher=AuxiliaryTeacher(network, names, maps=maps), layers=names)
 
 
 class _Levels(nn.Module):
@@ -126,9 +126,7 @@ class _Levels(nn.Module):
 
 
 def _features(lesson: Lesson, *, layers: Sequence[str], maps: Maps) -> tuple[list[Tensor], list[Tensor]]:
-    if lesson.teacher is None:
-        raise UsageError("expected refined features, got a lesson without a teacher: pass one to the Distiller")
-    return read(lesson.student, layers, maps), read(lesson.teacher, layers)
+    return read(lesson.student, layers, maps), read(teacher_of(lesson), layers)
 
 
 def _rising(lesson: Lesson, *, start: float) -> float:
@@ -139,46 +137,22 @@ def _levels(
     student: nn.Module, task: Task, image: Tensor, layers: str | None
 ) -> tuple[list[str], list[nn.Sequential], list[int]]:
     """The layers, the finest first; what each passes to be a map after ReLU; and the channels of these maps."""
-    found = dry_run(student, image[:1], task.call)
-    preprocessing = getattr(student, "preprocessing", None)
-    seen = (preprocessing(image[:1]) if preprocessing else image).shape[2:]
-    if layers is not None:
-        names = [name.strip() for name in layers.split(",")]
-        names.sort(key=lambda name: -math.prod(_laid_out(found.shape(name), seen)[2:]))
-    else:
-        names = _own_levels(student) or _deepest(student, task, image[:1], found, seen)
-    shapes = [found.shape(name) for name in names]
-    maps = [_to_map(shape, seen) for shape in shapes]
-    shapes = [_laid_out(shape, seen) for shape in shapes]
-    if wrong := [f"{name!r} {shape}" for name, shape in zip(names, shapes, strict=True) if len(shape) != 4]:
-        raise UsageError(
-            f"expected maps (N, C, H, W), got {', '.join(wrong)}: choose other layers (see `pupil layers`)"
-        )
+    shown = LayerMaps(student, image, task.call)
+    names = named(layers) or own_layers(student, "levels") or _deepest(student, task, image, shown)
+    levels = {name: shown.at(name) for name in names}
+    names.sort(key=lambda name: -math.prod(levels[name][1][2:]))
     if not task.dense:
-        check_halving(shapes)
-    return names, maps, [shape[1] for shape in shapes]
+        check_halving([levels[name][1] for name in names])
+    maps = [nn.Sequential(levels[name][0], nn.ReLU()) for name in names]
+    return names, maps, [levels[name][1][1] for name in names]
 
 
-def _own_levels(student: nn.Module) -> list[str]:
-    return list(getattr(student, "levels", ()))
-
-
-def _to_map(shape: Sequence[int], seen: Sequence[int]) -> nn.Sequential:
-    to_map = map_of(shape, seen)
-    return nn.Sequential(*(() if to_map is None else (to_map,)), nn.ReLU())
-
-
-def _laid_out(shape: Sequence[int], seen: Sequence[int]) -> tuple[int, ...]:
-    return tuple(_to_map(shape, seen)(torch.empty(tuple(shape), device="meta")).shape)
-
-
-def _deepest(student: nn.Module, task: Task, image: Tensor, found: DryRun, seen: Sequence[int]) -> list[str]:
+def _deepest(student: nn.Module, task: Task, image: Tensor, shown: LayerMaps) -> list[str]:
     """The deepest layer of each resolution, of the longest row of resolutions of which each is half the one before."""
     by_size: dict[tuple[int, ...], list[str]] = {}
-    for name, layer in found.layers.items():
-        shape = () if layer.output is None or layer.problem else _laid_out(layer.output, seen)
-        # A map of one position says nothing about where, and one of a single channel is a mask.
-        if len(shape) == 4 and shape[0] == 1 and shape[1] > 1 and math.prod(shape[2:]) > 1:
+    for name, shape in shown.shapes().items():
+        # A map of a single channel is a mask.
+        if shape[1] > 1:
             by_size.setdefault(shape[2:], []).append(name)
     rows = [_row(coarsest, by_size, rounded=task.dense) for coarsest in sorted(by_size)]
     row = max(rows, key=len, default=[])[:MOST_LEVELS]
@@ -189,11 +163,11 @@ def _deepest(student: nn.Module, task: Task, image: Tensor, found: DryRun, seen:
         )
     candidates = [name for size in row for name in by_size[size]]
     with torch.random.fork_rng(devices=[]), torch.no_grad(), evaluating(student):
-        shown = Tapped(student, candidates, task.call)
+        tapped = Tapped(student, candidates, task.call)
         try:
-            features = shown(image).features
+            features = tapped(image).features
         finally:
-            shown.release()
+            tapped.release()
     rectified = {name for name in candidates if bool((features[name] >= 0).all())}
     return [_last(by_size[size], rectified) for size in reversed(row)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from pupil.methods.plan import Plan, alone
+from pupil.methods.plan import Plan, planned
 from pupil.paper import Paper
 from pupil.tasks.task import Task
 
@@ -27,4 +27,4 @@ def label_smoothing(
     Args:
         smoothing: the share that is spread, in [0, 1).
     """
-    return alone(student, task, label_smoothing=smoothing)
+    return planned(student, task, label_smoothing=smoothing)

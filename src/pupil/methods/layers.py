@@ -6,14 +6,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-import torch
 from torch import Tensor, nn
 
 from pupil.distiller import Term
 from pupil.errors import UsageError
 from pupil.lesson import Inputs, Lesson, Weight, features, same_size
+from pupil.methods.maps import laid_out, seen_size
 from pupil.methods.plan import Plan, needed, with_teacher
-from pupil.networks.grids import map_of
 from pupil.taps import RECEIVED, DryRun, LayerShape, dry_run
 from pupil.tasks.class_matching import names_of
 from pupil.tasks.task import Task
@@ -36,6 +35,7 @@ def between_layers(
     weight: Weight,
     only_maps: bool = True,
     further: Mapping[str, Term] | None = None,
+    task_weight: Weight = 1.0,
 ) -> Plan:
     """The task loss and one term between a layer of the student and a layer of the teacher.
 
@@ -54,16 +54,18 @@ def between_layers(
         weight: the term's weight.
         only_maps: whether the loss compares maps (N, C, H, W) and nothing else.
         further: terms beside it.
+        task_weight: weight of the task loss.
 
     Raises:
         UsageError: if a layer is unknown or cannot be tapped, or is no map where the loss compares maps.
     """
     teacher = needed(teacher)
     ours, theirs = pair_of_layers(student, teacher, task, image, layer, teacher_layer, maps=only_maps)
-    to_maps: list[nn.Module | None] = [None, None]
+    to_maps: list[nn.Module] = [nn.Identity(), nn.Identity()]
     if only_maps or not len(ours[1]) == len(theirs[1]) == 3 or ours[1][1] != theirs[1][1]:
-        to_maps = [map_of(shape, _seen(model, image)) for model, (_, shape) in ((student, ours), (teacher, theirs))]
-        ours, theirs = (_laid_out(each, to_map) for each, to_map in zip((ours, theirs), to_maps, strict=True))
+        pairs = [laid_out(shape, seen_size(model, image)) for model, (_, shape) in ((student, ours), (teacher, theirs))]
+        to_maps = [to_map for to_map, _ in pairs]
+        ours, theirs = (ours[0], pairs[0][1]), (theirs[0], pairs[1][1])
     if only_maps and not len(ours[1]) == len(theirs[1]) == 4:
         raise UsageError(
             f"expected two maps (N, C, H, W) for {name!r}, got the student's {ours[0]!r} {ours[1]} "
@@ -71,26 +73,14 @@ def between_layers(
         )
     inputs = partial(_maps, layers=features(ours[0], theirs[0]), to_maps=to_maps)
     term = Term(loss(ours, theirs), inputs, weight)
-    return with_teacher(student, teacher, task, {name: term, **(further or {})}, layers=([ours[0]], [theirs[0]]))
+    tapped, terms = ([ours[0]], [theirs[0]]), {name: term, **(further or {})}
+    return with_teacher(student, teacher, task, terms, layers=tapped, task_weight=task_weight)
 
 
-def _maps(lesson: Lesson, *, layers: Inputs, to_maps: Sequence[nn.Module | None]) -> tuple[Tensor, Tensor]:
+def _maps(lesson: Lesson, *, layers: Inputs, to_maps: Sequence[nn.Module]) -> tuple[Tensor, Tensor]:
     """Both features as maps of one size, where they are maps."""
-    student, teacher = (
-        feature if to_map is None else to_map(feature) for feature, to_map in zip(layers(lesson), to_maps, strict=True)
-    )
+    student, teacher = (to_map(feature) for feature, to_map in zip(layers(lesson), to_maps, strict=True))
     return same_size(student, teacher, "smaller") if student.dim() == teacher.dim() == 4 else (student, teacher)
-
-
-def _laid_out(layer: Layer, to_map: nn.Module | None) -> Layer:
-    return layer if to_map is None else (layer[0], tuple(to_map(torch.empty(layer[1])).shape))
-
-
-def _seen(model: nn.Module, image: Tensor) -> tuple[int, int]:
-    """The size of the image that the network itself receives."""
-    preprocessing = getattr(model, "preprocessing", None)
-    height, width = (preprocessing(image) if preprocessing else image).shape[-2:]
-    return height, width
 
 
 def pair_of_layers(

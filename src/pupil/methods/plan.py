@@ -14,7 +14,7 @@ from pupil.data.mixing import Mix
 from pupil.data.views import Source
 from pupil.distiller import Distiller, Term
 from pupil.errors import UsageError
-from pupil.lesson import Weight
+from pupil.lesson import Teacher, Weight
 from pupil.schedules import Share, scaled
 from pupil.taps import Tapped
 from pupil.tasks.task import Task
@@ -40,10 +40,30 @@ class Plan:
     optimizers: Mapping[str, Callable[[Iterable[nn.Parameter]], Optimizer]] = field(default_factory=dict)
 
 
-def alone(student: nn.Module, task: Task, **objective: Any) -> Plan:
-    """The student and its labels, without any distillation."""
+def planned(
+    student: nn.Module,
+    task: Task,
+    terms: Mapping[str, Term] | None = None,
+    *,
+    teacher: Teacher | None = None,
+    layers: Iterable[str] = (),
+    task_weight: Weight = 1.0,
+    **objective: Any,
+) -> Plan:
+    """The task loss and further terms, between a student and whatever teaches it.
+
+    Args:
+        student: the network to be trained.
+        task: how it is called, and the task loss.
+        terms: the method's own lines of the objective.
+        teacher: what turns a lesson into activations, where anything does.
+        layers: which layers to tap in the student.
+        task_weight: weight of the task loss, where the method sets or schedules it.
+        objective: options of the task loss.
+    """
     loss, inputs = task.objective(**objective)
-    return Plan(Distiller(Tapped(student, call=task.call), None, {"task": Term(loss, inputs)}))
+    lines = {"task": Term(loss, inputs, task_weight), **(terms or {})}
+    return Plan(Distiller(Tapped(student, layers, task.call), teacher, lines))
 
 
 def with_teacher(
@@ -63,16 +83,10 @@ def with_teacher(
         task: how both are called, and the task loss.
         terms: the method's own lines of the objective.
         layers: which layers to tap in the student and in the teacher.
-        task_weight: weight of the task loss, where the method schedules it.
+        task_weight: weight of the task loss, where the method sets or schedules it.
     """
-    loss, inputs = task.objective()
-    return Plan(
-        Distiller(
-            Tapped(student, layers[0], task.call),
-            FrozenTeacher(needed(teacher), layers[1], task.call),
-            {"task": Term(loss, inputs, task_weight), **terms},
-        )
-    )
+    frozen = FrozenTeacher(needed(teacher), layers[1], task.call)
+    return planned(student, task, terms, teacher=frozen, layers=layers[0], task_weight=task_weight)
 
 
 def needed(teacher: nn.Module | None) -> nn.Module:

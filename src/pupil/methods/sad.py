@@ -13,7 +13,8 @@ from pupil.distiller import Term
 from pupil.errors import UsageError, listed
 from pupil.lesson import Lesson
 from pupil.losses.sad import SADLoss
-from pupil.methods.layers import LayerMaps, last_feature, named, own_layers
+from pupil.methods.layers import last_feature
+from pupil.methods.maps import LayerMaps, named, own_layers
 from pupil.methods.plan import Plan, planned, weighing
 from pupil.schedules import after
 from pupil.tasks.task import Task

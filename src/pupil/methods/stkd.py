@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import Tensor, nn
 
 from pupil.data.mixing import Kind, Mixing
@@ -57,5 +59,4 @@ def stkd(
     ignored = getattr(task, "ignore_index", None)
     term = Term(KDLoss(temperature=temperature), dense_outputs(ignored), weighing(share, weight))
     plan = with_teacher(student, teacher, task, {"stkd": term}, task_weight=task_weight)
-    mix = Mixing(len(task.classes), kind, concentration, each, probability, ignored)
-    return Plan(plan.distiller, mix=mix)
+    return replace(plan, mix=Mixing(len(task.classes), kind, concentration, each, probability, ignored))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from pupil.distiller import Distiller, Term
+from pupil.distiller import Term
 from pupil.lesson import Lesson, same_size
 from pupil.losses.tf_kd import TfKDLoss, Variant
-from pupil.methods.plan import Plan, weighing
-from pupil.taps import Tapped
+from pupil.methods.plan import Plan, planned, weighing
 from pupil.tasks.task import Task
 
 PAPER = TfKDLoss.paper
@@ -42,10 +41,8 @@ def tf_kd(
         weight: fixes the weight instead.
     """
     ignored = getattr(task, "ignore_index", -100)
-    term = TfKDLoss(temperature=temperature, confidence=confidence, variant=variant, ignore_index=ignored)
-    loss, inputs = task.objective()
-    terms = {"task": Term(loss, inputs), "tf_kd": Term(term, _at_labels, weighing(share, weight))}
-    return Plan(Distiller(Tapped(student, call=task.call), None, terms))
+    loss = TfKDLoss(temperature=temperature, confidence=confidence, variant=variant, ignore_index=ignored)
+    return planned(student, task, {"tf_kd": Term(loss, _at_labels, weighing(share, weight))})
 
 
 def _at_labels(lesson: Lesson) -> tuple[Tensor, Tensor]:

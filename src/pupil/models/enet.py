@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pupil.models.existence import ExistenceBranch, check_size
+from pupil.models.existence import ExistenceBranch, check_size, lane_answer
 
 Kernel = tuple[int, int]
 SQUARE: tuple[Kernel, ...] = ((3, 3),)
@@ -200,10 +200,8 @@ class ENetSAD(nn.Module):
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         check_size(image.shape[2:])
         third, fourth, half, quarter = self.encoder(image)
-        answer = {"out": self.decoder(torch.cat([third, fourth], dim=1), half, quarter)}
-        if self.existence is not None:
-            answer["existence"] = self.existence(fourth)
-        return answer
+        logits = self.decoder(torch.cat([third, fourth], dim=1), half, quarter)
+        return lane_answer(logits, fourth, self.existence)
 
 
 def _convolution(

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pupil.models.existence import ExistenceBranch, check_size
+from pupil.models.existence import ExistenceBranch, check_size, lane_answer
 
 EPSILON = 1e-3  # of every BatchNorm
 
@@ -104,10 +104,7 @@ class ERFNet(nn.Module):
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         check_size(image.shape[2:])
         features = self.encoder(image)
-        answer = {"out": self.decoder(features)}
-        if self.existence is not None:
-            answer["existence"] = self.existence(features)
-        return answer
+        return lane_answer(self.decoder(features), features, self.existence)
 
 
 def _factorised(channels: int, dilation: int = 1) -> list[nn.Module]:

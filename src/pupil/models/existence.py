@@ -69,6 +69,14 @@ class ExistenceBranch(nn.Module):
         return logits
 
 
+def lane_answer(logits: Tensor, features: Tensor, existence: nn.Module | None) -> dict[str, Tensor]:
+    """A lane network's answer: logits at every position, and which lanes exist where it has a branch for that."""
+    answer = {"out": logits}
+    if existence is not None:
+        answer["existence"] = existence(features)
+    return answer
+
+
 def check_size(size: tuple[int, ...]) -> None:
     """Refuse heights and widths that three halvings and a pool do not divide evenly.
 

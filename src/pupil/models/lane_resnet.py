@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pupil.errors import unknown
 from pupil.models.decoder import ConvNorm
-from pupil.models.existence import ExistenceBranch
+from pupil.models.existence import ExistenceBranch, lane_answer
 from pupil.models.spec import one_line
 
 DEPTHS = (18, 34)
@@ -70,10 +70,8 @@ class LaneResNet(nn.Module):
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         features = self.reduce(self.encoder(image))
         logits = self.classifier(features)
-        answer = {"out": F.interpolate(logits, size=image.shape[2:], mode="bilinear", align_corners=False)}
-        if self.existence is not None:
-            answer["existence"] = self.existence(features)
-        return answer
+        logits = F.interpolate(logits, size=image.shape[2:], mode="bilinear", align_corners=False)
+        return lane_answer(logits, features, self.existence)
 
 
 def _encoder(depth: int, pretrained: bool) -> nn.Sequential:

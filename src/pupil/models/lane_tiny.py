@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pupil.models.decoder import ConvNorm, Decoder
-from pupil.models.existence import ExistenceBranch, check_size
+from pupil.models.existence import ExistenceBranch, check_size, lane_answer
 from pupil.models.small import Context, Residual
 
 STEM, FIRST, DEEP = 12, 16, 24
@@ -58,7 +58,5 @@ class LaneTiny(nn.Module):
         quarter = self.block1(half)
         deep = self.block4(self.block3(self.block2(quarter)))
         logits = self.classifier(self.decoder([half, quarter, deep]))
-        answer = {"out": F.interpolate(logits, size=image.shape[2:], mode="bilinear", align_corners=False)}
-        if self.existence is not None:
-            answer["existence"] = self.existence(deep)
-        return answer
+        logits = F.interpolate(logits, size=image.shape[2:], mode="bilinear", align_corners=False)
+        return lane_answer(logits, deep, self.existence)

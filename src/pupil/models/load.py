@@ -166,7 +166,7 @@ def _door(spec: Spec, dense: bool) -> Door:
         return from_code
     door, names = DOORS[dense].get(spec.family, (None, list))
     _, others = DOORS[not dense].get(spec.family, (None, list))
-    if door and (names is others or spec.name in names() or spec.name not in others()):
+    if door and (spec.name in names() or spec.name not in others()):
         return door
     close = difflib.get_close_matches(spec.name, names(), n=3, cutoff=0.5) or names()[:3]
     instead = [f"{spec.family}:{name}" for name in close] or [f"{family}:NAME" for family in DOORS[dense]]

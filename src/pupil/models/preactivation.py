@@ -5,13 +5,14 @@ Legend: K classes, C channels.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 from torch import Tensor, nn
 
 from pupil.errors import UsageError, unknown
 from pupil.models.decoder import ConvNorm
-from pupil.models.staged import StagedNet
+from pupil.models.staged import StagedNet, stages_of
 
 # Depth (6 n + 4 layers) and how many times wider than 16, 32, 64 the stages are.
 WIDE_NAMES = {f"wrn_{depth}_{width}": (depth, width) for depth, width in (
@@ -78,7 +79,7 @@ def wide_resnet(name: str, classes: int, *, dropout: float = 0.0) -> StagedNet:
         raise UsageError(f"expected a dropout in [0, 1), got {dropout}: it is the share of dropped values")
     depth, width = WIDE_NAMES[name]
     widths = [16 * width, 32 * width, 64 * width]
-    stages = _stages(16, widths, [(depth - 4) // 6] * 3, dropout)
+    stages = stages_of(partial(Block, dropout=dropout), 16, widths, [(depth - 4) // 6] * 3)
     return StagedNet(_conv(3, 16, 3), stages, widths[-1], classes, _activation(widths[-1]))
 
 
@@ -111,19 +112,8 @@ def preact_resnet(name: str, classes: int, *, shortcut: Literal["identity", "act
     if shortcut not in ("identity", "activated"):
         raise UsageError(f"expected a shortcut 'identity' or 'activated', got {shortcut!r}: choose one")
     widths = [64, 128, 256, 512]
-    stages = _stages(64, widths, PREACT_NAMES[name], activated=shortcut == "activated")
+    stages = stages_of(partial(Block, activated=shortcut == "activated"), 64, widths, PREACT_NAMES[name])
     return StagedNet(ConvNorm(3, 64), stages, widths[-1], classes)
-
-
-def _stages(
-    channels: int, widths: list[int], depths: tuple[int, ...] | list[int], dropout: float = 0.0, activated: bool = False
-) -> list[nn.Module]:
-    stages: list[nn.Module] = []
-    for index, (out, depth) in enumerate(zip(widths, depths, strict=True)):
-        first = Block(channels, out, 1 if index == 0 else 2, dropout, activated)
-        stages.append(nn.Sequential(first, *(Block(out, out, 1, dropout, activated) for _ in range(depth - 1))))
-        channels = out
-    return stages
 
 
 def _conv(channels: int, out: int, kernel: int, stride: int = 1) -> nn.Conv2d:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pupil.errors import UsageError, unknown
 from pupil.models.decoder import ConvNorm
-from pupil.models.staged import StagedNet
+from pupil.models.staged import StagedNet, stages_of
 
 Shortcut = Literal["projection", "padding"]
 
@@ -121,9 +121,6 @@ def resnet(name: str, classes: int, *, shortcut: Shortcut = "projection") -> Sta
     if shortcut not in ("projection", "padding"):
         raise UsageError(f"expected a shortcut 'projection' or 'padding', got {shortcut!r}: choose one")
     size = NAMES[name]
-    stages, channels = [], size.stem
-    for index, (out, depth) in enumerate(zip(size.stages, size.depths, strict=True)):
-        first = Block(channels, out, 1 if index == 0 else 2, size.narrow, shortcut)
-        stages.append(nn.Sequential(first, *(Block(out, out, 1, size.narrow, shortcut) for _ in range(depth - 1))))
-        channels = out
-    return StagedNet(ConvNorm(3, size.stem), stages, channels, classes)
+    block = partial(Block, narrow=size.narrow, shortcut=shortcut)
+    stages = stages_of(block, size.stem, size.stages, size.depths)
+    return StagedNet(ConvNorm(3, size.stem), stages, size.stages[-1], classes)

@@ -6,7 +6,7 @@ Legend: N images, K classes, H x W positions.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import nn
 
@@ -52,3 +52,22 @@ class StagedNet(nn.Sequential):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+def stages_of(
+    block: Callable[[int, int, int], nn.Module], channels: int, widths: Sequence[int], depths: Sequence[int]
+) -> list[nn.Module]:
+    """Stages of residual blocks; the first block of every stage but the first halves the image.
+
+    Args:
+        block: makes one from the channels that come in, those that go out, and the stride.
+        channels: of the stem.
+        widths: channels of each stage.
+        depths: blocks of each stage.
+    """
+    stages: list[nn.Module] = []
+    for index, (out, depth) in enumerate(zip(widths, depths, strict=True)):
+        first = block(channels, out, 1 if index == 0 else 2)
+        stages.append(nn.Sequential(first, *(block(out, out, 1) for _ in range(depth - 1))))
+        channels = out
+    return stages

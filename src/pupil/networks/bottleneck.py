@@ -37,7 +37,9 @@ class Bottleneck(nn.Sequential):
 
     def __init__(self, channels: int, out: int, *, stride: int = 1) -> None:
         if channels < 1 or out < 1 or stride < 1:
-            raise UsageError(f"expected channels and stride of at least 1, got {channels}, {out} and {stride}")
+            raise UsageError(
+                f"expected channels and stride of at least 1, got {channels}, {out} and {stride}: raise them"
+            )
         width = max(FEWEST, out // 4)
         middle = nn.Conv2d(width, width, stride, stride, bias=False)
         if stride == 1:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pupil.errors import UsageError, listed
+from pupil.recipes import training
+from pupil.recipes.material import Material, check_validation, few_of
 from pupil.recipes.options import Classification, parse_range, parse_size
-from pupil.recipes.training import Material, claimed, few_of, smaller, train
 from pupil.run import Run
 
 if TYPE_CHECKING:
     from pupil.data.classification import Prepared
     from pupil.data.mixing import Kind
-    from pupil.data.segmentation import NamedClasses
+    from pupil.data.own_code import NamedClasses
     from pupil.data.transforms import Transform
     from pupil.recipes.predictions import Probabilities
     from pupil.tasks.classification import ClassificationTask
@@ -54,17 +54,7 @@ def train_as(
     transform: Transform | None = None,
 ) -> Run:
     """Train by the options, under the name of a recipe."""
-    from pupil.methods import method_name
-
-    options = replace(options, method=method_name(options.method), **(smaller(options) if options.smoke else {}))
-    claimed(recipe, options)  # before the data are looked through, which may take its time
-    material = replace(prepare(options, datasets, transform), recipe=recipe)
-    seen = options.steps * options.batch_size
-    print(
-        f"student {options.student}, {options.steps} steps of {options.batch_size} images at {options.size} (--size): "
-        f"{seen / len(material.train):.1f} epochs of {len(material.train)}"
-    )
-    return train(material, options)
+    return training.train_as(recipe, options, partial(prepare, datasets=datasets, transform=transform))
 
 
 def prepare(
@@ -85,17 +75,13 @@ def prepare(
         layout = classification_format(options.data, options.format)
         datasets = classification_data(options.data, format=options.format, labels=options.labels, seed=options.seed)
     data, val = (checked_classes(each) for each in datasets)
-    if list(val.classes) != list(data.classes):
-        raise UsageError(
-            f"expected the classes {listed(data.classes, 5)} in the validation data too, got {listed(val.classes, 5)}: "
-            "name the same classes in the same order"
-        )
+    check_validation(data, val)
     if layout:
         print(f"data: {len(data)} training, {len(val)} validation images, {len(data.classes)} classes")
     record = {
         "data": name,
         "data_format": layout,
-        "classes": list(data.classes),
+        **said_by(data),
         "folders": list(getattr(data, "folders", data.classes)),
         "size": list(size),
     }
@@ -119,6 +105,11 @@ def prepare(
     )
 
 
+def said_by(data: NamedClasses) -> dict[str, Any]:
+    """What data say of their labels, as a run remembers it."""
+    return {"classes": list(data.classes)}
+
+
 def task_from(record: Mapping[str, Any], objective: Mapping[str, Any] | None = None) -> ClassificationTask:
     """The task as run.json remembers it."""
     from pupil.tasks.classification import ClassificationTask
@@ -130,15 +121,14 @@ def validation_from(
     record: Mapping[str, Any], spec: str, format: str | None, *, split: str, own_classes: bool
 ) -> Prepared:
     """A split of the data that a text names, cropped as the run's network sees images."""
-    from pupil.data.classification import AUTO, classification_validation
+    from pupil.data.classification import classification_validation
+    from pupil.data.layouts import AUTO
+    from pupil.data.own_code import check_classes
 
     folders = None if own_classes else record["folders"]
     data = classification_validation(spec, format=format or AUTO, folders=folders, split=split)
-    if not own_classes and list(data.classes) != list(record["classes"]):
-        raise UsageError(
-            f"expected data of the classes {listed(record['classes'], 5)}, got {listed(data.classes, 5)} from "
-            f"{spec!r}: score on data of the same classes in the same order"
-        )
+    if not own_classes:
+        check_classes(data, record["classes"], repr(spec))
     return _seen(data, record)
 
 

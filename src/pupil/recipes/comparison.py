@@ -23,7 +23,7 @@ from pupil.run import Run, write_json
 if TYPE_CHECKING:
     from torch import nn
 
-    from pupil.data.segmentation import NamedClasses
+    from pupil.data.own_code import NamedClasses
     from pupil.report.table import Table
     from pupil.tasks.task import Task
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from pupil.errors import UsageError
 
 if TYPE_CHECKING:
-    from pupil.data.segmentation import NamedClasses
+    from pupil.data.own_code import NamedClasses
     from pupil.data.transforms import Transform
     from pupil.recipes.predictions import Writer
     from pupil.tasks.task import Task
@@ -20,6 +20,10 @@ TASKS = ("segmentation", "classification", "lanes")
 
 class Kind(Protocol):
     """The recipe of a task, as a finished run needs it; `record` is that of run.json."""
+
+    def said_by(self, data: Any) -> dict[str, Any]:
+        """What data say of themselves and of the scores on them, as the record has it."""
+        ...
 
     def task_from(self, record: Mapping[str, Any], objective: Mapping[str, Any] | None = None) -> Task:
         """The task as the run remembers it."""

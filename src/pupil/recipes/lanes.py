@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pupil.errors import UsageError, listed
+from pupil.recipes import training
+from pupil.recipes.material import Material, check_validation, few_of
 from pupil.recipes.options import Lanes, parse_range, parse_size
-from pupil.recipes.training import Material, claimed, few_of, smaller, train
 from pupil.run import Run
 
 if TYPE_CHECKING:
@@ -51,14 +52,8 @@ def train_as(
     transform: Transform | None = None,
 ) -> Run:
     """Train by the options, under the name of a recipe."""
-    from pupil.methods import method_name
-
-    options = replace(options, method=method_name(options.method), **(smaller(options) if options.smoke else {}))
     options = replace(options, student=_sized(options.student, options.size))
-    claimed(recipe, options)  # before the data are looked through, which may take its time
-    material = replace(prepare(options, datasets, transform), recipe=recipe)
-    print(f"student {options.student}, {options.steps} steps of {options.batch_size} images at {options.size} (--size)")
-    return train(material, options)
+    return training.train_as(recipe, options, partial(prepare, datasets=datasets, transform=transform))
 
 
 def prepare(
@@ -83,11 +78,7 @@ def prepare(
         if layout:
             print(described(layout, *datasets))
     data, val = datasets
-    if list(val.classes) != list(data.classes):
-        raise UsageError(
-            f"expected the lanes {listed(data.classes)} in the validation data too, got {listed(val.classes)}: "
-            "name the same lanes in the same order"
-        )
+    check_validation(data, val)
     record = {
         "data": name,
         "data_format": layout,
@@ -114,6 +105,18 @@ def prepare(
     return Material(NAME, task_from(record, objective), data, few_of(val, options), transform, record)
 
 
+def said_by(data: LaneData) -> dict[str, Any]:
+    """What data say of their lanes, as a run remembers it."""
+    return {
+        "classes": list(data.classes),
+        "colours": [list(colour) for colour in data.colours],
+        "ignore_index": data.ignore_index,
+        "rows": [float(row) for row in data.rows],
+        "metric": data.metric,
+        "frame": list(data.frame),
+    }
+
+
 def task_from(record: Mapping[str, Any], objective: Mapping[str, Any] | None = None) -> LanesTask:
     """The task as run.json remembers it."""
     from pupil.tasks.lanes import LanesTask
@@ -136,15 +139,14 @@ def validation_from(
     record: Mapping[str, Any], spec: str, format: str | None, *, split: str, own_classes: bool
 ) -> LaneData:
     """The validation data that a text names."""
-    from pupil.data.lanes.formats import AUTO, lanes_validation
+    from pupil.data.lanes.formats import lanes_validation
+    from pupil.data.layouts import AUTO
+    from pupil.data.own_code import check_classes
 
     scene_size = tuple(record["scene_size"])
     data = lanes_validation(spec, format=format or AUTO, scene_size=scene_size, split=split)
-    if list(data.classes) != list(record["classes"]):
-        raise UsageError(
-            f"expected data of the lanes {listed(record['classes'], 8)}, got {listed(data.classes, 8)} from {spec!r}: "
-            "score on data with as many slots"
-        )
+    # Slots are places: none stands for another by its name.
+    check_classes(data, record["classes"], repr(spec), "score on data with as many slots")
     return data
 
 
@@ -157,18 +159,6 @@ def writer(record: Mapping[str, Any], task: Task, out: Path) -> LanePoints | Mas
     from pupil.recipes.predictions import LanePoints, Masks
 
     return LanePoints(out, task) if record["rows"] else Masks(out, task, record["colours"])
-
-
-def said_by(data: LaneData) -> dict[str, Any]:
-    """What data say of their lanes, as a run remembers it."""
-    return {
-        "classes": list(data.classes),
-        "colours": [list(colour) for colour in data.colours],
-        "ignore_index": data.ignore_index,
-        "rows": [float(row) for row in data.rows],
-        "metric": data.metric,
-        "frame": list(data.frame),
-    }
 
 
 def _sized(student: str, size: str) -> str:

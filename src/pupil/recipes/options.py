@@ -97,6 +97,11 @@ class Lanes(Training):
     iou_weight: float = option(0.1, "weight of the IoU of lane pixels")
     threshold: float = option(0.3, "least probability of a lane's point")
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0.0 <= self.threshold < 1.0:
+            raise UsageError(f"expected a threshold from 0 to below 1, got {self.threshold}: change --threshold")
+
 
 def as_command(recipe: str, options: Training) -> str:
     """What to type for these options: every flag that differs from its default.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from pupil.engine.trainer import Outcome
-    from pupil.recipes.training import Material
+    from pupil.recipes.material import Material
 
 
 def run_record(material: Material, options: Training, student: nn.Module) -> dict[str, Any]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pupil.errors import UsageError, listed
+from pupil.errors import UsageError
+from pupil.recipes import training
+from pupil.recipes.material import Material, check_validation, few_of
 from pupil.recipes.options import Segmentation, parse_list, parse_numbers, parse_range, parse_size
-from pupil.recipes.training import Material, claimed, few_of, smaller, train
 from pupil.run import Run
 
 if TYPE_CHECKING:
-    from pupil.data.segmentation import NamedClasses, SegmentationData
+    from pupil.data.own_code import NamedClasses
+    from pupil.data.segmentation import SegmentationData
     from pupil.data.transforms import Transform
     from pupil.recipes.predictions import Masks
     from pupil.tasks.segmentation import SegmentationTask
@@ -53,13 +54,7 @@ def train_as(
     transform: Transform | None = None,
 ) -> Run:
     """Train by the options, under the name of a recipe."""
-    from pupil.methods import method_name
-
-    options = replace(options, method=method_name(options.method), **(smaller(options) if options.smoke else {}))
-    claimed(recipe, options)  # before the data are looked through, which may take its time
-    material = replace(prepare(options, datasets, transform), recipe=recipe)
-    print(f"student {options.student}, {options.steps} steps of {options.batch_size} images at {options.size} (--size)")
-    return train(material, options)
+    return training.train_as(recipe, options, partial(prepare, datasets=datasets, transform=transform))
 
 
 def prepare(
@@ -69,8 +64,8 @@ def prepare(
 ) -> Material:
     """The task, the data and the transform that the options name."""
     from pupil.data.batches import MixedBatches
-    from pupil.data.formats import AUTO, described
-    from pupil.data.labelled import LabelledImages
+    from pupil.data.formats import described
+    from pupil.data.layouts import AUTO
     from pupil.data.own_code import PYTHON
     from pupil.data.segmentation import DRAWN, checked_data, data_format, segmentation_data
     from pupil.data.street import StreetScenes
@@ -99,20 +94,11 @@ def prepare(
         if layout:
             print(described(options.data, layout, *datasets))
     data, val = (checked_data(each) for each in datasets)
-    if isinstance(val, LabelledImages):
-        # A mistake in a training mask shows when that is drawn; in these it would show at the first validation.
-        val.check_labels()
-    if list(val.classes) != list(data.classes):
-        raise UsageError(
-            f"expected the classes {listed(data.classes)} in the validation data too, got {listed(val.classes)}: "
-            "name the same classes in the same order"
-        )
+    check_validation(data, val)
     record = {
         "data": name,
         "data_format": layout,
-        "classes": list(data.classes),
-        "colours": [list(colour) for colour in data.colours],
-        "ignore_index": data.ignore_index,
+        **said_by(data),
         "scene_size": list(size),
         "size": None if options.evaluation_size == "own" else list(parse_size(options.evaluation_size or options.size)),
         "window": None if options.window is None else list(parse_size(options.window)),
@@ -140,6 +126,15 @@ def prepare(
     return Material(NAME, task_from(record, objective), images, few_of(val, options), transform, record, batches)
 
 
+def said_by(data: SegmentationData) -> dict[str, Any]:
+    """What data say of their masks, as a run remembers it."""
+    return {
+        "classes": list(data.classes),
+        "colours": [list(colour) for colour in data.colours],
+        "ignore_index": data.ignore_index,
+    }
+
+
 def task_from(record: Mapping[str, Any], objective: Mapping[str, Any] | None = None) -> SegmentationTask:
     """The task as run.json remembers it: how a trained network is evaluated and drawn later."""
     from pupil.tasks.segmentation import SegmentationTask
@@ -158,7 +153,7 @@ def validation_from(
     record: Mapping[str, Any], spec: str, format: str | None, *, split: str, own_classes: bool
 ) -> SegmentationData:
     """A split of the data that a text names, with the run's classes unless they may have their own."""
-    from pupil.data.formats import AUTO
+    from pupil.data.layouts import AUTO
     from pupil.data.segmentation import validation_data
 
     return validation_data(

@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from pupil.tasks.task import Task
 
 
-# What data say of themselves and of the scores on them, beside their classes.
-SAID = ("colours", "ignore_index", "rows", "metric", "frame")
-
-
 @dataclass(frozen=True)
 class Trained:
     """A trained network together with the task it was trained for.
@@ -86,8 +82,7 @@ def evaluate_run(
     order = matching(record["classes"], val.classes)
     if order is not None:
         print(f"{len(order)} of the run's {len(record['classes'])} classes are the data's, by name")
-    said = {name: getattr(val, name) for name in record if name in SAID and hasattr(val, name)}
-    task = kind.task_from({**record, **said, "classes": list(val.classes)})
+    task = kind.task_from({**record, **kind.said_by(val)})
     device = _device()
     model = trained.model.to(device)
     scores = evaluate(model, task, val, batch_size=batch_size, device=device)

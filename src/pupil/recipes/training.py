@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pupil.engine.options import Training, flag
 from pupil.errors import UsageError
 from pupil.numbers import score
+from pupil.recipes.material import Material, smaller
 from pupil.run import Run, aside
 
 if TYPE_CHECKING:
@@ -20,63 +21,18 @@ if TYPE_CHECKING:
 
     from pupil.data.batches import MakeBatches
     from pupil.data.mixing import Mix
-    from pupil.data.transforms import Transform
-    from pupil.data.views import Source
     from pupil.methods.plan import Plan
-    from pupil.tasks.task import Task
+    from pupil.recipes.options import Classification, Lanes, Segmentation
+
+Options = TypeVar("Options", "Segmentation", "Classification", "Lanes")
 
 # Options that change how a run is made, and not what comes out.
 HOW = frozenset({"device", "log_every", "save_every", "skip_bad_images", "tracker", "trust", "workers"})
-SMOKE_IMAGES = 8
-
-
-@dataclass(frozen=True)
-class Material:
-    """What a recipe prepares: the task, its data, and how training images are varied.
-
-    Args:
-        recipe: the recipe's name.
-        task: how networks are called, scored and drawn.
-        train: training data.
-        val: validation data.
-        transform: joint transform of training images and targets.
-        record: what run.json keeps so that the task can be rebuilt.
-        batches: makes the batch sampler of the training data, with the arguments of `Batches`; None for `Batches`.
-        mix: mixes the images and targets of a batch.
-    """
-
-    recipe: str
-    task: Task
-    train: Source
-    val: Source
-    transform: Transform | None
-    record: Mapping[str, Any]
-    batches: MakeBatches | None = None
-    mix: Mix | None = None
 
 
 def run_folder(recipe: str, options: Training) -> Path:
     """Where the run goes: as told, or runs/RECIPE-METHOD-SEED."""
     return Path(options.out or f"runs/{recipe}-{options.method}-{options.seed}")
-
-
-def smaller(options: Training) -> dict[str, Any]:
-    """The options of a smoke run: a few steps of a few images."""
-    return {
-        "steps": min(options.steps, 4),
-        "batch_size": min(options.batch_size, 4),
-        "accumulate": min(options.accumulate, 2),
-        "evaluations": 1,
-        "workers": 0,
-    }
-
-
-def few_of(val: Source, options: Training) -> Source:
-    """The validation data, of which a smoke run scores a few: of drawn scenes, the others are then never drawn."""
-    from torch.utils.data import Subset
-
-    few: Source = Subset(val, range(min(len(val), SMOKE_IMAGES)))  # type: ignore[arg-type]
-    return few if options.smoke else val
 
 
 def claimed(recipe: str, options: Training) -> Path:
@@ -121,6 +77,27 @@ def refuse_other_options(run: Run, options: Training) -> None:
 def _place(value: Any) -> Any:
     """A path as the place that it leads to, anything else as it is."""
     return str(Path(value).resolve()) if isinstance(value, str) and value and Path(value).exists() else value
+
+
+def train_as(recipe: str, options: Options, prepare: Callable[[Options], Material]) -> Run:
+    """Train by the options, under the name of a recipe.
+
+    Args:
+        recipe: its name.
+        options: those of its task.
+        prepare: finds what they name.
+    """
+    from pupil.methods import method_name
+
+    options = replace(options, method=method_name(options.method), **(smaller(options) if options.smoke else {}))
+    claimed(recipe, options)  # before the data are looked through, which may take its time
+    material = replace(prepare(options), recipe=recipe)
+    count = len(material.train)
+    print(
+        f"student {options.student}, {options.steps} steps of {options.batch_size} images at {options.size} (--size): "
+        f"{options.steps * options.batch_size / count:.1f} epochs of {count}"
+    )
+    return train(material, options)
 
 
 def train(material: Material, options: Training) -> Run:

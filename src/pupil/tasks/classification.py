@@ -15,7 +15,8 @@ from pupil.tasks.answers import AUXILIARY, asked, class_logits
 from pupil.tasks.classification_loss import ClassificationLoss
 from pupil.tasks.classification_metrics import ClassificationMetrics
 
-SHOWN = 96  # pixels of a picture's shorter side, at least
+SHOWN = 224  # pixels of a picture's shorter side, at least
+LINE = 24  # pixels of a line of its caption
 
 
 class ClassificationTask:
@@ -77,7 +78,7 @@ class ClassificationTask:
             image: (3, H, W) in [0, 1]; prediction: (K,) probabilities, or a class id; target: a class id; picture:
             (3, H', W') uint8, enlarged where the image is small.
         """
-        from PIL import Image, ImageDraw
+        from PIL import Image, ImageDraw, ImageFont
 
         lines = [self._caption(torch.as_tensor(prediction))]
         if target is not None:
@@ -86,8 +87,10 @@ class ClassificationTask:
         pixels = (image.detach().cpu().float().clamp(0, 1) * 255).round().to(torch.uint8)
         pixels = pixels.repeat_interleave(factor, dim=1).repeat_interleave(factor, dim=2)
         width = pixels.shape[-1]
-        caption = Image.new("RGB", (width, 14 * len(lines)), "white")
-        ImageDraw.Draw(caption).multiline_text((2, 0), "\n".join(lines), fill="black")
+        caption = Image.new("RGB", (width, LINE * len(lines)), "white")
+        pen, font = ImageDraw.Draw(caption), ImageFont.load_default(0.75 * LINE)
+        for place, line in enumerate(lines):
+            pen.text((2, place * LINE), line, fill="black", font=font)
         strip = torch.frombuffer(bytearray(caption.tobytes()), dtype=torch.uint8).view(caption.height, width, 3)
         return torch.cat([pixels, strip.permute(2, 0, 1)], dim=1)
 

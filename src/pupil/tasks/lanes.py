@@ -69,7 +69,7 @@ class LanesTask:
         if not self.masks and not (len(rows) > 1 and all(0 <= row < 1 for row in rows)):
             raise UsageError(f"expected rows from 0 to below 1, two or more, got {listed(rows)}: take the data's .rows")
         if not 0 <= top < 1:
-            raise UsageError(f"expected the share cut off at the top from 0 to below 1, got {top}")
+            raise UsageError(f"expected the share cut off at the top from 0 to below 1, got {top}: 0 cuts nothing")
         self.classes: Sequence[str] = tuple(classes)
         self.rows = tuple(rows)
         self.benchmark = metric

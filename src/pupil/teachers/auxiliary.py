@@ -9,8 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pupil.errors import UsageError
-from pupil.lesson import Activations, Inputs, Lesson
+from pupil.lesson import Activations, Inputs, Lesson, feature_of, teacher_of
 
 
 class AuxiliaryTeacher(nn.Module):
@@ -60,13 +59,7 @@ def read(
     shown: Activations, layers: Iterable[str], maps: Sequence[Callable[[Tensor], Tensor]] | None = None
 ) -> list[Tensor]:
     """The features of these layers in order, each passed through its own map where there are any."""
-    missing = [layer for layer in layers if layer not in shown.features]
-    if missing:
-        known = ", ".join(shown.features) or "none"
-        raise UsageError(
-            f"expected {missing[0]!r} among the features of the student, got {known}: add it to the tapped layers"
-        )
-    found = [shown.features[layer] for layer in layers]
+    found = [feature_of(shown, layer) for layer in layers]
     return found if maps is None else [to_map(each) for to_map, each in zip(maps, found, strict=True)]
 
 
@@ -82,6 +75,4 @@ def taught(inputs: Inputs) -> Inputs:
 
 
 def _taught(lesson: Lesson, *, inputs: Inputs) -> tuple[Any, ...]:
-    if lesson.teacher is None:
-        raise UsageError("expected a teacher's output, got none: pass a teacher to the Distiller")
-    return inputs(replace(lesson, student=lesson.teacher))
+    return inputs(replace(lesson, student=teacher_of(lesson)))

@@ -55,6 +55,7 @@ def test_a_submission_has_the_rows_and_lanes_that_are_asked_for(tmp_path: Path) 
     assert first == {
         "raw_file": "clips/label_data_0531/0/20.jpg",
         "lanes": [[-2, 10, 14, 18, 22, 26, -2], [-2, 40, 44, -2, -2, -2, -2]],
+        "h_samples": [8, 12, 16, 20, 24, 28, 32],
         "run_time": 7.5,
     }
     assert (second["lanes"], second["run_time"]) == ([], 8)

@@ -7,7 +7,9 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from data.lanes.lane_layouts import write_bdd100k_layout, write_culane_layout, write_tusimple_layout
 from pupil.data.lanes import lanes_data, lanes_validation
@@ -107,3 +109,49 @@ def test_what_a_data_set_of_the_readers_own_lacks(changed: dict[str, Any], said:
     assert checked_lanes(Own(**whole))
     with pytest.raises(UsageError, match=said):
         checked_lanes(Own(**{**whole, **changed}))
+
+
+class Items(Own):
+    """Data of the reader's own with one item, an image (3, 8, 12) and what it is given."""
+
+    classes, rows, metric, frame, count = ("background", "lane 1", "lane 2"), (0.5, 0.6), "culane", (8, 12), 1
+
+    def __getitem__(self, index: int) -> Any:
+        return torch.zeros(3, 8, 12), self.target
+
+
+def test_what_the_readers_own_need_not_say_has_defaults() -> None:
+    data = checked_lanes(Items())
+    assert (len(data.colours), data.ignore_index, data.names[0]) == (3, 255, "item 0 of Items")  # type: ignore[attr-defined]
+    assert checked_lanes(data) is data
+    own = checked_lanes(Items(colours=((0, 0, 0), (1, 1, 1), (2, 2, 2)), ignore_index=9))
+    assert (own.colours[1], own.ignore_index) == ((1, 1, 1), 9)
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (
+            torch.zeros(3, 5, 2),
+            r"expected lanes \(2, P, 2\) as floats or a mask of ids \(8, 12\) in item 0 of Items",
+        ),
+        (torch.zeros(2, 5, 2).long(), "as floats"),
+        (torch.zeros(2, 5), "give every slot of .classes its points"),
+        ([[1.0, 2.0]], "got list"),
+        (
+            torch.full((8, 12), 3),
+            r"expected label ids from 0 to 2 or the ignored 255 in item 0 of Items, got 3: name all",
+        ),
+        (torch.zeros(8, 11).long(), r"got \(8, 11\)"),
+    ],
+)
+def test_lanes_of_other_slots_and_ids_are_refused_when_read(target: Any, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        checked_lanes(Items(target=target))[0]
+
+
+def test_points_and_masks_of_the_readers_own_pass() -> None:
+    points = torch.full((2, 5, 2), torch.nan)
+    assert checked_lanes(Items(target=points))[0][1] is points
+    mask = np.full((8, 12), 255, np.uint8)
+    assert checked_lanes(Items(target=mask))[0][1].dtype == torch.int64

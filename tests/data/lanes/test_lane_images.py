@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from data.lanes.lane_layouts import write_tusimple_layout
+from data.lanes.lane_layouts import write_culane_layout, write_tusimple_layout
 from data.layouts import picture
 from data.miniature import save
 from pupil.data.images import Unreadable
+from pupil.data.lanes.culane import CULane
 from pupil.data.lanes.lane_images import LaneImages, lines_of
 from pupil.data.lanes.tusimple import TuSimple
 from pupil.data.views import Views
@@ -67,3 +68,15 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("\n \n")
     with pytest.raises(UsageError, match=r"expected a list in .*empty\.txt, got an empty file"):
         lines_of(tmp_path / "empty.txt", "a list")
+    (tmp_path / "broken.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match=r"expected a list in .*broken\.txt, got no text \("):
+        lines_of(tmp_path / "broken.txt", "a list")
+
+
+def test_labels_can_be_read_before_a_training(tmp_path: Path) -> None:
+    data = CULane(write_culane_layout(tmp_path), "val")
+    data.check_labels()
+    lanes = data.images[0].with_suffix(".lines.txt")
+    lanes.write_text("1 2 3 4\n1 2 x\n")
+    with pytest.raises(Unreadable, match=r"expected numbers in .*00000\.lines\.txt, line 2, got '1 2 x': mend"):
+        data.check_labels()

@@ -50,7 +50,9 @@ class BDD100K(LabelledImages):
         for number, line in enumerate(lines_of(path, "a list of images"), start=1):
             words = line.split()
             if len(words) == 1:
-                raise UsageError(f"expected an image and a mask in {path}, line {number}, got {line[:60]!r}")
+                raise UsageError(
+                    f"expected an image and a mask in {path}, line {number}, got {line[:60]!r}: mend that line"
+                )
             if words:
                 pairs.append((root / words[0].lstrip("/"), root / words[1].lstrip("/")))
         images, masks = zip(*pairs, strict=True)

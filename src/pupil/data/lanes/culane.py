@@ -96,9 +96,11 @@ def _lane(line: str, where: str) -> Points:
     try:
         values = np.array([float(word) for word in line.split()], np.float32)
     except ValueError:
-        raise Unreadable(f"expected numbers in {where}, got {line[:40]!r}") from None
+        raise Unreadable(f"expected numbers in {where}, got {line[:40]!r}: mend that line") from None
     if len(values) % 2 or len(values) > 2 * POINTS or not np.isfinite(values).all():
-        raise Unreadable(f"expected pairs x y of at most {POINTS} points in {where}, got {len(values)} numbers")
+        raise Unreadable(
+            f"expected pairs x y of at most {POINTS} points in {where}, got {len(values)} numbers: mend that line"
+        )
     return values.reshape(-1, 2)
 
 
@@ -107,7 +109,7 @@ def _listed(line: str, root: Path, where: str) -> tuple[Path, list[int]]:
     image, *rest = line.split()
     flags = rest[1:]
     if any(flag not in ("0", "1") for flag in flags):
-        raise UsageError(f"expected an image, a mask and flags 0 or 1 in {where}, got {line[:60]!r}")
+        raise UsageError(f"expected an image, a mask and flags 0 or 1 in {where}, got {line[:60]!r}: mend that line")
     return root / image.lstrip("/"), [slot for slot, flag in enumerate(flags) if flag == "1"]
 
 

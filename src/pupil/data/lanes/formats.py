@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pupil.data.classes import check_ids
 from pupil.data.lanes.bdd100k import BDD100K
 from pupil.data.lanes.culane import CULane
 from pupil.data.lanes.drawn import DrawnLanes
-from pupil.data.lanes.lane_images import LaneData
+from pupil.data.lanes.lane_images import IGNORE_INDEX, LaneData, LaneImages, distinct_lanes
 from pupil.data.lanes.tusimple import TuSimple
-from pupil.data.own_code import from_code, is_code
+from pupil.data.layouts import AUTO, fitting_layout, has_layout
+from pupil.data.own_code import OwnData, from_code
+from pupil.data.views import as_image, as_target
 from pupil.errors import UsageError, listed, unknown
 
-AUTO = "auto"
 DRAWN = ("drawn", "scenes")
 FORMATS: dict[str, Any] = {"tusimple": TuSimple, "culane": CULane, "bdd100k": BDD100K}
-NAMES = (AUTO, *FORMATS)
 SCENES = (1200, 200)
 METRICS = ("tusimple", "culane", "bdd100k")
 
@@ -66,19 +68,21 @@ def lanes_data(
         return train, drawn_lanes(scenes[1], scene_size, split="val")
     if labels is not None:
         raise UsageError(f"expected --labels with a data folder or drawn scenes, got --data {spec}: leave it out")
-    return _own(spec)
+    own = from_code(spec)
+    return checked_lanes(own[0]), checked_lanes(own[1])
 
 
 def lanes_validation(
     spec: str, *, format: str = AUTO, scene_size: tuple[int, int] = (64, 96), split: str = "val"
 ) -> LaneData:
-    """The validation set alone.
+    """The validation set alone, or another split.
 
     Args:
         spec: as for :func:`lanes_data`; a folder needs no training lists here.
         format: tusimple, culane or bdd100k; "auto" finds it.
         scene_size: (H, W) of drawn scenes.
-        split: of a folder: val, test, or a scene of CULane's test, see :class:`pupil.data.lanes.culane.CULane`.
+        split: of drawn scenes or a folder: val, test, or a scene of CULane's test, see
+            :class:`pupil.data.lanes.culane.CULane`.
 
     Raises:
         UsageError: where there is no such data.
@@ -89,7 +93,7 @@ def lanes_validation(
         return found
     if spec in DRAWN:
         return drawn_lanes(SCENES[1], scene_size, split=split)
-    return _own(spec)[1]
+    return checked_lanes(from_code(spec)[1])
 
 
 def lanes_format(spec: str, format: str = AUTO) -> str | None:
@@ -98,25 +102,10 @@ def lanes_format(spec: str, format: str = AUTO) -> str | None:
     Raises:
         UsageError: where there is no such layout, the folder has none or several, or there is no folder to have one.
     """
-    root = Path(spec)
-    if format not in NAMES:
-        raise unknown("format", format, NAMES)
-    if spec in DRAWN or is_code(spec):
-        if format != AUTO:
-            raise UsageError(f"expected --format with a data folder alone, got --data {spec}: leave it out")
+    if not has_layout(spec, format, FORMATS, drawn=DRAWN):
         return None
-    if not root.is_dir():
-        raise UsageError(f"expected a folder of data at {root}, got nothing there: pass --data DIR")
-    fitting = [name for name, kind in FORMATS.items() if format in (AUTO, name) and kind.fits(root)]
-    if len(fitting) > 1:
-        raise UsageError(f"expected one layout in {root}, got those of {listed(fitting)}: choose one with --format")
-    if not fitting and format != AUTO:
-        return format  # which says what is missing
-    if not fitting:
-        looked = "; ".join(f"{kind.layout} ({name})" for name, kind in FORMATS.items())
-        there = sorted(path.name for path in root.iterdir())
-        raise UsageError(f"expected one of these in {root}: {looked}; got {listed(there, 8) or 'an empty folder'}")
-    return fitting[0]
+    # The one that is named says what is missing in the folder.
+    return fitting_layout(Path(spec), FORMATS) if format == AUTO else format
 
 
 def described(name: str, train: LaneData, val: LaneData) -> str:
@@ -130,25 +119,55 @@ def described(name: str, train: LaneData, val: LaneData) -> str:
 
 
 def checked_lanes(dataset: Any) -> LaneData:
-    """A data set of the reader's own, once it is known to say what a lane task needs; colours are optional.
+    """A data set of the reader's own, once it is known to say what a lane task needs; each item is checked when read.
 
     Raises:
-        UsageError: an attribute is missing, or there is no image.
+        UsageError: see :class:`CheckedLanes`.
     """
-    kind = type(dataset).__name__
-    for name in ("classes", "rows", "metric", "frame"):
-        if getattr(dataset, name, None) is None:
-            raise UsageError(f"expected your data sets to have .{name}, got none: set it on {kind}, see LaneData")
-    if dataset.metric not in METRICS:
-        raise unknown("metric", str(dataset.metric), METRICS)
-    if not len(dataset):
-        raise UsageError(f"expected at least one image in your data sets, got an empty {kind}: check what it reads")
-    if dataset.classes[:1] != type(dataset.classes)(["background"]):
-        raise UsageError(f'expected "background" as the first of .classes, got {listed(dataset.classes)}')
+    if not isinstance(dataset, LaneImages | BDD100K | DrawnLanes | CheckedLanes):
+        dataset = CheckedLanes(dataset)
     found: LaneData = dataset
     return found
 
 
-def _own(spec: str) -> tuple[LaneData, LaneData]:
-    train, val = from_code(spec)
-    return checked_lanes(train), checked_lanes(val)
+class CheckedLanes(OwnData):
+    """A data set of the reader's own whose lanes are compared with its images and its slots when they are read.
+
+    Args:
+        dataset: map-style, of (image, lanes) or (image, mask), with the attributes of :class:`LaneData`. Its `colours`
+            are distinct ones, and its `ignore_index` is 255, where it does not say.
+
+    Raises:
+        UsageError: an attribute is missing or none that a lane task knows, or there is no image; on access to an item
+            with lanes of other slots, a mask of another size than its image, or ids that are no class.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        super().__init__(dataset, "rows", "metric", "frame")
+        if dataset.metric not in METRICS:
+            raise unknown("metric", str(dataset.metric), METRICS)
+        if self.classes[:1] != ("background",):
+            raise UsageError(
+                f'expected "background" as the first of .classes, got {listed(self.classes)}: name the lanes behind it'
+            )
+        self.rows: Sequence[float] = tuple(dataset.rows)
+        self.metric: str = dataset.metric
+        self.frame: tuple[int, int] = dataset.frame
+        colours: Sequence[Sequence[int]] | None = getattr(dataset, "colours", None)
+        self.colours = distinct_lanes(len(self.classes) - 1) if colours is None else colours
+        ignore_index: int | None = getattr(dataset, "ignore_index", None)
+        self.ignore_index = IGNORE_INDEX if ignore_index is None else ignore_index
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        image, target = self.dataset[index]
+        image, target = as_image(image), as_target(target)
+        slots, where = len(self.classes) - 1, self.names[index]
+        shape = tuple(getattr(target, "shape", ()))
+        if shape == image.shape[1:] and not target.is_floating_point():
+            check_ids(target, len(self.classes), self.ignore_index, where, "name all the lanes, or set .ignore_index")
+        elif len(shape) != 3 or (shape[0], shape[2]) != (slots, 2) or not target.is_floating_point():
+            raise UsageError(
+                f"expected lanes ({slots}, P, 2) as floats or a mask of ids {tuple(image.shape[1:])} in {where}, got "
+                f"{shape or type(target).__name__}: give every slot of .classes its points, x NaN where it is empty"
+            )
+        return image, target

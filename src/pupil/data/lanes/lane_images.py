@@ -79,6 +79,7 @@ class LaneImages(Dataset[tuple[Any, Any]]):
     """
 
     ignore_index = IGNORE_INDEX
+    frame: tuple[int, int]
 
     def __init__(
         self,
@@ -105,6 +106,15 @@ class LaneImages(Dataset[tuple[Any, Any]]):
         size = (image.shape[1], image.shape[2])
         lanes = without_unseen(self._read(self.kept[index], size), size)
         return tv_tensors.Image(image), tv_tensors.KeyPoints(torch.from_numpy(lanes), canvas_size=size)
+
+    def check_labels(self) -> None:
+        """Read the lanes of every image, so that a mistake in a file shows now and not in the middle of a run.
+
+        Raises:
+            UsageError: a file of lanes is missing or malformed, or has more lanes than there are slots.
+        """
+        for place in self.kept:
+            self._read(place, self.frame)
 
 
 def lane_classes(slots: int) -> tuple[str, ...]:
@@ -143,11 +153,14 @@ def lines_of(path: Path, what: str) -> list[str]:
         what: what it is, for the error.
 
     Raises:
-        UsageError: there is no such file, or nothing in it.
+        UsageError: there is no such file, no text in it, or nothing at all.
     """
     if not path.is_file():
-        raise UsageError(f"expected {what} at {path}, got no such file")
-    lines = path.read_text(encoding="utf-8").splitlines()
+        raise UsageError(f"expected {what} at {path}, got no such file: unpack the data there")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"expected {what} in {path}, got no text ({error}): fetch it again") from None
     if not any(line.strip() for line in lines):
-        raise UsageError(f"expected {what} in {path}, got an empty file")
+        raise UsageError(f"expected {what} in {path}, got an empty file: fetch it again")
     return lines

@@ -57,15 +57,17 @@ def lanes_transform(
         (torch.Size([16, 32]), [[10]])
     """
     if min(size) < 1:
-        raise UsageError(f"expected a size of at least 1 pixel, got {size[0]}x{size[1]}")
+        raise UsageError(f"expected a size of at least 1 pixel, got {size[0]}x{size[1]}: change it")
     if not 0 < scale[0] <= scale[1]:
-        raise UsageError(f"expected a scale range of positive factors in order, got {scale}")
+        raise UsageError(f"expected a scale range of positive factors in order, got {scale}: (1, 1) turns it off")
     if not 0 <= rotation < 90:
-        raise UsageError(f"expected a rotation from 0 to below 90 degrees, got {rotation}")
+        raise UsageError(f"expected a rotation from 0 to below 90 degrees, got {rotation}: 0 turns it off")
     if not 0 <= colour < 1:
-        raise UsageError(f"expected a colour jitter from 0 to below 1, got {colour}")
+        raise UsageError(f"expected a colour jitter from 0 to below 1, got {colour}: 0 turns it off")
     if not 0 <= top < 1:
-        raise UsageError(f"expected the share cut off at the top from 0 to below 1, got {top}")
+        raise UsageError(f"expected the share cut off at the top from 0 to below 1, got {top}: 0 cuts nothing")
+    if width is not None and width < 1:
+        raise UsageError(f"expected lanes drawn 1 pixel wide or more, got {width}: leave the width out")
     width = max(3, 2 * round(size[1] / 200) + 1) if width is None else width
     return partial(_train, size=size, scale=scale, rotation=rotation, colour=colour, top=top, width=width)
 

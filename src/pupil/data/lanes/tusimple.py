@@ -117,15 +117,19 @@ def _record(line: str, where: str) -> Record:
     except json.JSONDecodeError as error:
         raise UsageError(f"expected one JSON object in {where}, got {line[:40]!r}: {error}") from None
     if not isinstance(said, dict) or not isinstance(said.get("raw_file"), str):
-        raise UsageError(f'expected an object with "raw_file", "h_samples" and "lanes" in {where}, got {line[:40]!r}')
+        raise UsageError(
+            f'expected an object with "raw_file", "h_samples" and "lanes" in {where}, got {line[:40]!r}: mend that line'
+        )
     rows, lanes = said.get("h_samples"), said.get("lanes")
     if not _numbers(rows) or not isinstance(lanes, list) or not all(_numbers(lane) for lane in lanes):
-        raise UsageError(f'expected lists of numbers as "h_samples" and each of "lanes" in {where}, got others')
+        raise UsageError(
+            f'expected lists of numbers as "h_samples" and each of "lanes" in {where}, got others: mend that line'
+        )
     for number, lane in enumerate(lanes, start=1):
         if len(lane) != len(rows):
             raise UsageError(
                 f"expected as many numbers in each lane as in h_samples, {len(rows)}, in {where}, "
-                f"got {len(lane)} in lane {number}"
+                f"got {len(lane)} in lane {number}: write -2 where it is not"
             )
     return Record(said["raw_file"], tuple(rows), tuple(_points(lane, rows) for lane in lanes))
 

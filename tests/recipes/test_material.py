@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from pupil.errors import UsageError
+from pupil.recipes.material import check_validation, smaller
+from pupil.recipes.options import Segmentation
+
+
+def test_smaller_never_enlarges() -> None:
+    small = smaller(Segmentation(steps=2, batch_size=1, workers=3))
+    assert small == {"steps": 2, "batch_size": 1, "accumulate": 1, "evaluations": 1, "workers": 0}
+    assert smaller(Segmentation(accumulate=8))["accumulate"] == 2
+    assert smaller(Segmentation())["steps"] <= 4
+
+
+class Data(SimpleNamespace):
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> None: ...
+
+
+def test_validation_data_are_looked_at_before_the_training() -> None:
+    looked: list[int] = []
+    data = Data(classes=("cat", "dog"))
+    check_validation(data, Data(classes=["cat", "dog"]))
+    check_validation(data, Data(classes=["cat", "dog"], check_labels=lambda: looked.append(1)))
+    assert looked == [1]
+    line = "^expected the classes cat, dog in the validation data too, got dog, cat: name the same classes in the same"
+    with pytest.raises(UsageError, match=line):
+        check_validation(data, Data(classes=("dog", "cat")))
