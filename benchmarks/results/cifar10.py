@@ -68,7 +68,7 @@ if __name__ == "__main__":
             prepare=prepare,
             scales=SCALES,
             methods=METHODS,
-            equal_seconds="frskd",
+            equal_seconds="kd",
             page=PAGE,
             data="cifar10",
         )

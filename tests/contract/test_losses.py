@@ -15,7 +15,11 @@ from torch import Tensor, nn
 
 import pupil.losses
 from pupil.losses import (
+    AIDLogitsLoss,
+    AIDLoss,
+    AttentionGuidedLoss,
     AttentionLoss,
+    AttentionTransferLoss,
     BYOTLoss,
     CCKDLoss,
     ChannelSimilarityLoss,
@@ -25,10 +29,12 @@ from pupil.losses import (
     CWDLoss,
     DISTLoss,
     DKDLoss,
+    FBKDLoss,
     HintLoss,
     ICSDLoss,
     IFVDLoss,
     KDLoss,
+    NonLocalLoss,
     PairwiseLoss,
     PKTLoss,
     PSDLoss,
@@ -38,11 +44,16 @@ from pupil.losses import (
     SimilarityLoss,
     TfKDLoss,
 )
+from pupil.networks.non_local import NonLocalBlock
 from pupil.paper import Paper
 
 MAP = (2, 5, 8, 8)
 WIDER = (2, 7, 8, 8)
 LABELS = torch.arange(2 * 8 * 8).reshape(2, 8, 8) % 3
+PYRAMID = {"p3": MAP, "p4": (2, 5, 4, 4)}
+WIDER_PYRAMID = {"p3": WIDER, "p4": (2, 7, 4, 4)}
+BOXES_AND_CLASSES = (((2, 6, 4, 8), (2, 6, 3)), ((2, 2, 4, 8), (2, 2, 3)))
+TASK_LOSS = torch.tensor([[0.5, 2.0], [0.1, 1.0]])
 
 
 @dataclass(frozen=True)
@@ -58,9 +69,32 @@ class Row:
     others: tuple[Any, ...] = ()
 
 
+def awake(loss: nn.Module) -> nn.Module:
+    """A non-local block is born as the identity, and its inner layers learn from the second step on."""
+    for module in loss.modules():
+        if isinstance(module, NonLocalBlock):
+            nn.init.ones_(module.norm.weight)
+    return loss
+
+
+def fbkd() -> nn.Module:
+    return awake(FBKDLoss({"p3": (5, 7), "p4": (5, 7)}, inner_channels=[4]))
+
+
 ROWS = {
+    "aid": Row(lambda: AIDLoss(fbkd()), PYRAMID, WIDER_PYRAMID, (TASK_LOSS,)),
+    "aid_logits": Row(
+        AIDLogitsLoss,
+        BOXES_AND_CLASSES,
+        BOXES_AND_CLASSES,
+        ((TASK_LOSS, TASK_LOSS), (torch.full((2, 6), 0.1), torch.full((2, 2), 0.2))),
+    ),
     "attention": Row(AttentionLoss, MAP, WIDER),
     "attention, code": Row(lambda: AttentionLoss(variant="code"), MAP, WIDER),
+    "attention_guided": Row(lambda: AttentionGuidedLoss(5, 7), MAP, WIDER, (TASK_LOSS[0],)),
+    "attention_guided, paper": Row(lambda: AttentionGuidedLoss(5, 7, variant="paper"), MAP, WIDER),
+    "attention_transfer": Row(lambda: AttentionTransferLoss(5, 7), MAP, WIDER, (TASK_LOSS[0],)),
+    "attention_transfer, paper": Row(lambda: AttentionTransferLoss(5, 5, variant="paper")),
     "byot": Row(
         lambda: BYOTLoss([5, 7], 6, 3, strides=[2, 1]), (MAP, (2, 7, 4, 4)), ((2, 6), (2, 3)), (LABELS[:, 0, 0],)
     ),
@@ -85,6 +119,7 @@ ROWS = {
     "dist, vectors": Row(DISTLoss, (4, 5), (4, 5)),
     "dkd": Row(DKDLoss, MAP, MAP, (LABELS,)),
     "dkd, vectors": Row(DKDLoss, (4, 5), (4, 5), (torch.tensor([0, 3, 255, 1]),)),
+    "fbkd": Row(fbkd, PYRAMID, WIDER_PYRAMID),
     "hint": Row(lambda: HintLoss(5, 7), MAP, WIDER),
     "hint, equal channels": Row(lambda: HintLoss(adapter=nn.Identity())),
     "hint, tokens": Row(lambda: HintLoss(5, 7, dims=3), (2, 9, 5), (2, 9, 7)),
@@ -98,6 +133,7 @@ ROWS = {
     "kd, mean over images": Row(lambda: KDLoss(reduction="batch")),
     "kd, mean over elements": Row(lambda: KDLoss(reduction="element")),
     "kd, vectors": Row(KDLoss, (4, 5), (4, 5)),
+    "non_local": Row(lambda: awake(NonLocalLoss(5, 7, inner_channels=4)), MAP, WIDER, (TASK_LOSS[0],)),
     "pairwise": Row(PairwiseLoss),
     "pairwise, wider teacher": Row(lambda: PairwiseLoss(patch=1), MAP, WIDER),
     "pairwise, softmax": Row(lambda: PairwiseLoss(patch=1, affinity="softmax"), MAP, WIDER),
@@ -138,7 +174,9 @@ every_row_with_mask = rows(takes_a_mask)
 
 
 def tensors(shapes, dtype, scale):
-    """Random tensors of one shape, or a tuple of them for several shapes; `scale` is their largest absolute value."""
+    """Random tensors of one shape, or of several by place or name; `scale` is their largest absolute value."""
+    if isinstance(shapes, dict):
+        return {name: tensors(shape, dtype, scale) for name, shape in shapes.items()}
     if isinstance(shapes[0], tuple):
         return tuple(tensors(shape, dtype, scale) for shape in shapes)
     return (scale * (2 * torch.rand(shapes) - 1)).to(dtype).requires_grad_()
@@ -157,6 +195,8 @@ def build(row):
 
 def full(shown):
     """The same numbers in float32; labels and settings as they are."""
+    if isinstance(shown, dict):
+        return {name: full(each) for name, each in shown.items()}
     if isinstance(shown, tuple):
         return tuple(full(each) for each in shown)
     return shown.float() if isinstance(shown, Tensor) and shown.is_floating_point() else shown
@@ -164,6 +204,8 @@ def full(shown):
 
 def leaves(shown):
     """The tensors of both networks, or of one, that could receive a gradient."""
+    if isinstance(shown, dict):
+        return leaves(tuple(shown.values()))
     if isinstance(shown, tuple):
         return [leaf for each in shown for leaf in leaves(each)]
     return [shown] if isinstance(shown, Tensor) and shown.requires_grad else []
@@ -171,6 +213,8 @@ def leaves(shown):
 
 def strided(shown):
     """The same numbers with their last two dimensions the other way round in memory."""
+    if isinstance(shown, dict):
+        return {name: strided(each) for name, each in shown.items()}
     if isinstance(shown, tuple):
         return tuple(strided(each) for each in shown)
     return shown.mT.contiguous().mT if isinstance(shown, Tensor) and shown.requires_grad else shown

@@ -1,6 +1,10 @@
 """Distillation losses on plain tensors: one file a method, a pure function and its module side by side."""
 
+from pupil.losses.aid import AIDLoss
+from pupil.losses.aid_logits import AIDLogitsLoss, aid_logits_loss
 from pupil.losses.attention import AttentionLoss, attention_loss
+from pupil.losses.attention_guided import AttentionGuidedLoss, attention_guided_loss
+from pupil.losses.attention_transfer import AttentionTransferLoss, attention_transfer_loss
 from pupil.losses.byot import BYOTLoss, byot_loss
 from pupil.losses.cckd import CCKDLoss, cckd_loss
 from pupil.losses.channel_similarity import ChannelSimilarityLoss, channel_similarity_loss
@@ -10,10 +14,12 @@ from pupil.losses.cwd import CWDLoss, cwd_loss
 from pupil.losses.dist import DISTLoss, dist_loss
 from pupil.losses.dkd import DKDLoss, dkd_loss
 from pupil.losses.dsd import CSDLoss, PSDLoss, csd_loss, psd_loss
+from pupil.losses.fbkd import FBKDLoss
 from pupil.losses.hint import HintLoss, hint_loss
 from pupil.losses.icsd import ICSDLoss, icsd_loss, inter_class_similarity
 from pupil.losses.ifvd import IFVDLoss, ifvd_loss
 from pupil.losses.kd import KDLoss, kd_loss
+from pupil.losses.non_local import NonLocalLoss, non_local_loss
 from pupil.losses.pairwise import PairwiseLoss, pairwise_loss
 from pupil.losses.pkt import PKTLoss, pkt_loss
 from pupil.losses.ps_kd import PSKDLoss, ps_kd_loss
@@ -23,7 +29,11 @@ from pupil.losses.similarity import SimilarityLoss, similarity_loss
 from pupil.losses.tf_kd import TfKDLoss, tf_kd_loss
 
 __all__ = [
+    "AIDLogitsLoss",
+    "AIDLoss",
+    "AttentionGuidedLoss",
     "AttentionLoss",
+    "AttentionTransferLoss",
     "BYOTLoss",
     "CCKDLoss",
     "CIRKDLoss",
@@ -33,10 +43,12 @@ __all__ = [
     "ChannelSimilarityLoss",
     "DISTLoss",
     "DKDLoss",
+    "FBKDLoss",
     "HintLoss",
     "ICSDLoss",
     "IFVDLoss",
     "KDLoss",
+    "NonLocalLoss",
     "PKTLoss",
     "PSDLoss",
     "PSKDLoss",
@@ -45,7 +57,10 @@ __all__ = [
     "SADLoss",
     "SimilarityLoss",
     "TfKDLoss",
+    "aid_logits_loss",
+    "attention_guided_loss",
     "attention_loss",
+    "attention_transfer_loss",
     "byot_loss",
     "cckd_loss",
     "channel_similarity_loss",
@@ -61,6 +76,7 @@ __all__ = [
     "ifvd_loss",
     "inter_class_similarity",
     "kd_loss",
+    "non_local_loss",
     "pairwise_loss",
     "pkt_loss",
     "ps_kd_loss",

@@ -10,12 +10,25 @@ from pupil.metrics.culane import (
     evaluate_culane,
     f1_score,
 )
+from pupil.metrics.kitti import (
+    KITTIDetections,
+    KITTILevel,
+    KITTIObjects,
+    KITTIRule,
+    KITTIScores,
+    kitti_scores,
+)
 from pupil.metrics.tusimple import TuSimpleScores, evaluate_tusimple, tusimple_scores
 
 __all__ = [
     "BDD100KScores",
     "CULaneCounts",
     "CULaneScores",
+    "KITTIDetections",
+    "KITTILevel",
+    "KITTIObjects",
+    "KITTIRule",
+    "KITTIScores",
     "TuSimpleScores",
     "bdd100k_scores",
     "culane_counts",
@@ -24,5 +37,6 @@ __all__ = [
     "evaluate_culane",
     "evaluate_tusimple",
     "f1_score",
+    "kitti_scores",
     "tusimple_scores",
 ]

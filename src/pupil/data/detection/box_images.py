@@ -1,0 +1,150 @@
+"""Images with their boxes, wherever the files lie: what every detection format comes down to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch.utils.data import Dataset
+
+from pupil.data.detection.boxes import Annotation, box_table
+from pupil.data.images import SUFFIXES, image_size, read_image
+from pupil.data.labelled import few
+from pupil.data.palette import distinct_colours
+from pupil.errors import UsageError
+
+Size = tuple[int, int]
+# What splits are called in exports of several tools.
+SPLIT_NAMES = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
+
+
+class BoxImages(Dataset[tuple[Any, Any]]):
+    """A data set of image files whose objects have boxes; all annotations are read and checked here, once.
+
+    Boxes that reach out of their image are cut; those without area are left out.
+
+    Args:
+        images: the image files.
+        files: where the annotation of each comes from.
+        read: that annotation, given the image's place among them and its (H, W).
+        classes: their names, without the background.
+        sizes: (H, W) of each image, where it is known; else from the files' headers.
+        ignored: whether boxes that are not to train on are in the targets.
+        labels: keep this many images, chosen by the seed; a smaller choice is always part of a larger one.
+        seed: of that choice.
+        strict: whether a box without area, or outside its image, is refused.
+
+    Attributes:
+        classes, colours, metric: see :class:`pupil.data.detection.boxes.DetectionData`.
+        images, names: the files, and each image's name without folder and suffix.
+        kept: the place of each image among those that were given.
+        left_out: the images whose labels `labels` left out.
+        without_area: how many boxes were left out.
+
+    Raises:
+        UsageError: there are fewer images than `labels`; an image is missing or corrupt; what `read` raises; on access
+            to an item: the image has another size than was said.
+    """
+
+    metric: ClassVar[str]
+
+    def __init__(
+        self,
+        images: Sequence[Path],
+        files: Sequence[object],
+        read: Callable[[int, Size], Annotation],
+        classes: Sequence[str],
+        *,
+        sizes: Sequence[Size] | None = None,
+        ignored: bool = False,
+        labels: int | None = None,
+        seed: int = 0,
+        strict: bool = False,
+    ) -> None:
+        self.kept = list(range(len(images))) if labels is None else few(len(images), labels, seed)
+        self.images = [images[place] for place in self.kept]
+        self.left_out = [images[place] for place in sorted({*range(len(images))}.difference(self.kept))]
+        self.names = [path.stem for path in self.images]
+        self.classes, self.colours = tuple(classes), distinct_colours(len(classes))
+        if sizes is None:
+            with ThreadPoolExecutor(8) as pool:
+                self._sizes = list(pool.map(image_size, self.images))
+        else:
+            check_present(self.images)
+            self._sizes = [sizes[place] for place in self.kept]
+        self._table, self.without_area = box_table(
+            [read(place, size) for place, size in zip(self.kept, self._sizes, strict=True)],
+            self._sizes,
+            [files[place] for place in self.kept],
+            ignored=ignored,
+            strict=strict,
+        )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        from torchvision import tv_tensors
+
+        index = range(len(self))[index]
+        image, size = read_image(self.images[index]), self._sizes[index]
+        if tuple(image.shape[1:]) != size:
+            raise UsageError(
+                f"expected {self.images[index]} to have the size that its labels say, {size[1]}x{size[0]}, "
+                f"got {image.shape[2]}x{image.shape[1]}: the boxes are those of another image, or one that was resized"
+            )
+        rows = self._table.rows(index)
+        # What is handed out is a copy: a transform that works in place must not reach what is kept.
+        boxes, labels = (torch.from_numpy(each[rows].copy()) for each in (self._table.boxes, self._table.labels))
+        target = {"boxes": tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=size), "labels": labels}
+        further = {name: torch.from_numpy(values[rows].copy()) for name, values in self._table.further.items()}
+        return tv_tensors.Image(image), target | further
+
+    def boxes_of(self, index: int) -> int:
+        """How many boxes an image has, without reading it."""
+        rows = self._table.rows(range(len(self))[index])
+        return int(rows.stop - rows.start)
+
+
+def to_score(split: str, ignored: bool | None) -> bool:
+    """Whether a split has the boxes that are not to train on, where it is not said: all but "train" have."""
+    return split != "train" if ignored is None else ignored
+
+
+def check_present(images: Sequence[Path]) -> None:
+    """That the images are there; a folder is listed once, not asked for each.
+
+    Raises:
+        UsageError: for those that are not.
+    """
+    folders = {path.parent for path in images}
+    present = {folder: {file.name for file in folder.iterdir()} for folder in folders if folder.is_dir()}
+    missing = [path for path in images if path.name not in present.get(path.parent, ())]
+    if missing:
+        raise UsageError(
+            f"expected every image that is listed, got none for {len(missing)} of {len(images)}, first {missing[0]}: "
+            "unpack the images there"
+        )
+
+
+def image_named(folder: Path, name: str) -> Path:
+    """The image of a name without suffix, JPEG as a rule."""
+    places = (folder / f"{name}{suffix}" for suffix in (*SUFFIXES, ".JPG", ".JPEG", ".PNG"))
+    return next((path for path in places if path.is_file()), folder / f"{name}{SUFFIXES[0]}")
+
+
+def listed_names(path: Path) -> list[str]:
+    """The first word of each line of a list of images.
+
+    Raises:
+        UsageError: there is no such file, or nothing in it.
+    """
+    if not path.is_file():
+        raise UsageError(f"expected a list of images at {path}, got no such file")
+    names = [line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if not names:
+        raise UsageError(f"expected images in the list {path}, got an empty file")
+    return names

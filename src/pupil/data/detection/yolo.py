@@ -1,0 +1,193 @@
+"""Boxes as YOLO's tools write them: `images`, `labels` beside it, and the names of the classes in `data.yaml`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pupil.data.detection.box_images import SPLIT_NAMES, BoxImages, Size
+from pupil.data.detection.boxes import Annotation, class_names
+from pupil.data.images import SUFFIXES
+from pupil.errors import UsageError, listed
+
+SETTINGS = ("data.yaml", "data.yml", "dataset.yaml")
+NAMES = ("classes.txt", "labels/classes.txt", "labels/train/classes.txt", "train/labels/classes.txt")
+BEYOND = 0.5  # of the image, by which an outline may leave it; what lies farther off is meant in pixels
+
+
+class YOLOBoxes(BoxImages):
+    """`images/train/NAME.jpg` and `labels/train/NAME.txt`, or `train/images` and `train/labels`, with `data.yaml`.
+
+    A line is `class x y width height`: the number of the class from 0, the centre and the size of the box as shares of
+    the image's. Lines with more numbers are outlines, whose boxes are taken. An image without a label file shows
+    nothing. `data.yaml` says in `names` what the classes are called and may say in `path`, `train`, `val` and `test`
+    where the images are, as folders or lists of files; without it, `classes.txt` names one class a line.
+
+    Args:
+        root: that folder.
+        split: train, val or test.
+        classes: their names in order; None reads them.
+        labels: keep this many images, see :class:`BoxImages`.
+        seed: of that choice.
+        strict: whether a box without area is refused.
+
+    Raises:
+        UsageError: images, all labels or the names are missing, or a line is no such label (file and line are named);
+            and what `BoxImages` raises.
+    """
+
+    title: ClassVar[str] = "YOLO"
+    layout: ClassVar[str] = "images and labels with data.yaml or classes.txt"
+    metric: ClassVar[str] = "coco"
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str,
+        *,
+        classes: Sequence[str] | None = None,
+        labels: int | None = None,
+        seed: int = 0,
+        strict: bool = False,
+    ) -> None:
+        root = Path(root)
+        settings = _settings(root)
+        found = class_names(_names(root, settings) if classes is None else classes, root)
+        images = _images(root, settings, split)
+        files = [label_file(image) for image in images]
+        if not any(path.is_file() for path in files):
+            raise UsageError(f"expected labels like {files[0]}, got none for any of {len(files)} images")
+
+        def read(place: int, size: Size) -> Annotation:
+            rows = read_rows(files[place], len(found))
+            boxes = np.array([row[1:] for row in rows], np.float64).reshape(-1, 4) * np.tile(size[::-1], 2)
+            return Annotation(boxes, [int(row[0]) + 1 for row in rows], [False] * len(rows))
+
+        super().__init__(
+            images,
+            files,
+            read,
+            found,
+            labels=labels,
+            seed=seed,
+            strict=strict,
+        )
+
+    @classmethod
+    def fits(cls, root: Path) -> bool:
+        """Whether a folder looks like one of this format."""
+        pairs = (root, root / "train", root / "val", root / "valid")
+        labelled = any((place / "images").is_dir() and (place / "labels").is_dir() for place in pairs)
+        return labelled or any((root / name).is_file() for name in SETTINGS)
+
+
+def label_file(image: Path) -> Path:
+    """Where the labels of an image are: the last folder called `images` is called `labels` instead.
+
+    Example:
+        >>> label_file(Path("data/images/train/one.jpg")).as_posix()
+        'data/labels/train/one.txt'
+    """
+    parts = list(image.parts)
+    places = [place for place, part in enumerate(parts[:-1]) if part == "images"]
+    if places:
+        parts[places[-1]] = "labels"
+    return Path(*parts).with_suffix(".txt")
+
+
+def read_rows(path: Path, classes: int) -> list[tuple[float, ...]]:
+    """The class from 0 and left, top, right, bottom of each box, as shares of the image; nothing without a file.
+
+    Raises:
+        UsageError: a line is no such label; file and line are named.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    except UnicodeDecodeError as error:
+        raise UsageError(f"expected labels as text in {path}, got a broken file: {error}") from None
+    where = ((line, f"{path}, line {number}") for number, line in enumerate(lines, start=1))
+    return [_row(line, place, classes) for line, place in where if line.strip()]
+
+
+def _row(line: str, where: str, classes: int) -> tuple[float, ...]:
+    try:
+        number, *sides = map(float, line.split())
+    except ValueError:
+        number, sides = -1.0, []
+    if len(sides) != 4 and (len(sides) < 6 or len(sides) % 2):
+        raise UsageError(f"expected `class x y width height` in {where}, got {line[:60]!r}")
+    if number not in range(classes):
+        raise UsageError(f"expected a class from 0 to {classes - 1} in {where}, got {number:g}: name all the classes")
+    if not all(-BEYOND <= side <= 1 + BEYOND for side in sides):
+        raise UsageError(f"expected shares of the image's size, from 0 to 1, in {where}, got {line[:60]!r}")
+    if len(sides) > 4:
+        return number, min(sides[::2]), min(sides[1::2]), max(sides[::2]), max(sides[1::2])
+    x, y, width, height = sides
+    return number, x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+def _settings(root: Path) -> dict[str, Any]:
+    path = next((root / name for name in SETTINGS if (root / name).is_file()), None)
+    if path is None:
+        return {}
+    import yaml  # type: ignore[import-untyped]
+
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"expected YAML in {path}, got a broken file: {' '.join(str(error).split())}") from None
+    if not isinstance(found, dict):
+        raise UsageError(f"expected names: and train: in {path}, got {str(found)[:60]!r}")
+    return found
+
+
+def _names(root: Path, settings: dict[str, Any]) -> Sequence[object]:
+    names = settings.get("names")
+    if isinstance(names, dict):
+        if sorted(names) != list(range(len(names))):
+            raise UsageError(f"expected names of the classes 0 to {len(names) - 1}, got {listed(names, 5)} in {root}")
+        return [names[number] for number in range(len(names))]
+    if isinstance(names, list):
+        return names
+    path = next((root / name for name in NAMES if (root / name).is_file()), None)
+    if path is None:
+        raise UsageError(
+            f"expected the names of the classes in {root}, got neither names: in data.yaml nor classes.txt"
+        )
+    return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _images(root: Path, settings: dict[str, Any], split: str) -> list[Path]:
+    said = next((settings[name] for name in SPLIT_NAMES.get(split, (split,)) if settings.get(name)), None)
+    if said is not None:
+        base = root / str(settings.get("path") or ".")
+        places = [_place(str(each), (base, root)) for each in (said if isinstance(said, list) else [said])]
+    else:
+        kinds = SPLIT_NAMES.get(split, (split,))
+        usual = [place for kind in kinds for place in (root / "images" / kind, root / kind / "images")]
+        places = [place for place in usual if place.is_dir()][:1] or usual[:1]
+    images = [image for place in places for image in _within(place)]
+    if not images:
+        raise UsageError(f"expected images in {listed(places)}, got none: name the folder in data.yaml, or unpack it")
+    return images
+
+
+def _place(said: str, bases: Iterable[Path]) -> Path:
+    """Where a folder or a list is; exports often name it from a folder that is not there."""
+    # An absolute path replaces the base that it is joined to.
+    places = [base / each for each in (said, said.removeprefix("../")) for base in bases]
+    return next((place for place in places if place.exists()), places[0])
+
+
+def _within(place: Path) -> list[Path]:
+    if place.is_dir():
+        return sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not place.is_file():
+        return []
+    lines = (line.strip() for line in place.read_text(encoding="utf-8").splitlines())
+    return [place.parent / line.removeprefix("./") for line in lines if line]

@@ -1,0 +1,74 @@
+"""Adaptive instance distillation (AID): a teacher is imitated where it fits the labels itself.
+
+Legend: N images, L levels.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from pupil.functional.importance import adaptive_weights, check_alpha
+from pupil.paper import Paper
+
+
+class AIDLoss(nn.Module):
+    """Weighs a distillation loss by how well the teacher fits the labels: exp(-alpha D), D the teacher's task loss.
+
+    L = mean over images of exp(-alpha D_i) L_distillation,i,  and alike for each level of a pyramid
+
+    What the teacher does not know is left to the labels: the task loss of the student stays as it is. A teacher that
+    was trained on these images has a small D, so that the weights are near 1; alpha = -ln(0.8) / the median of D makes
+    their median 0.8. The scale of D is the detector's own. An image without objects has a small D too, and is imitated
+    fully unless ``counted`` leaves it out.
+
+    Args:
+        loss: any loss that takes (student, teacher, importance): :class:`FBKDLoss`, or one of its parts.
+        alpha: how fast trust fades.
+
+    Shape:
+        student, teacher: what the loss takes; task_loss: the teacher's own loss without a gradient, whose shape says
+        what a weight belongs to: (N,) an image, (L, N) an image and level, (L, 1) a level, () the batch, see
+        :func:`pupil.functional.importance.teacher_task_loss`; counted: (N,), images that take part, or None for all;
+        returns a scalar.
+
+    Raises:
+        UsageError: for a negative alpha or task loss, or a shape that the loss has no use for. A loss that is not
+            finite counts with weight 0 and warns; see :func:`pupil.functional.importance.adaptive_weights`.
+
+    Reference:
+        Q. Lan, Q. Tian, "Adaptive Instance Distillation for Object Detection in Autonomous Driving", ICPR 2022: a
+        weight an image. The code lanqz7766/AID has a weight a level, from the mean loss of the batch, "batch_norm", and
+        in several of its files takes D of the student's features; here D is whatever is passed, and the teacher's own
+        is meant. With (L, 1) and "batch_norm" this is the code.
+
+    Example:
+        >>> import torch
+        >>> from pupil.losses import FBKDLoss
+        >>> loss = AIDLoss(FBKDLoss({"p3": (8, 16)}, inner_channels=[4]))
+        >>> student, teacher = {"p3": torch.randn(2, 8, 8, 8)}, {"p3": torch.randn(2, 16, 8, 8)}
+        >>> loss(student, teacher, torch.tensor([[0.3, 2.5]])).shape
+        torch.Size([])
+    """
+
+    paper = Paper(
+        title="Adaptive Instance Distillation for Object Detection in Autonomous Driving",
+        authors="Q. Lan, Q. Tian",
+        venue="ICPR",
+        year=2022,
+        url="https://arxiv.org/abs/2201.11097",
+        code="lanqz7766/AID",
+    )
+
+    def __init__(self, loss: nn.Module, *, alpha: float = 0.1) -> None:
+        super().__init__()
+        check_alpha(alpha)
+        self.loss = loss
+        self.alpha = alpha
+
+    def forward(self, student: object, teacher: object, task_loss: Tensor, counted: Tensor | None = None) -> Tensor:
+        weights = adaptive_weights(task_loss, self.alpha)
+        weighted: Tensor = self.loss(student, teacher, weights if counted is None else weights * counted)
+        return weighted
+
+    def extra_repr(self) -> str:
+        return f"alpha={self.alpha}"

@@ -1,0 +1,184 @@
+"""One text names detection data: each layout is found, drawn scenes are drawn, the reader's own code is asked."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torchvision import tv_tensors
+
+from data.detection.box_layouts import (
+    voc_object,
+    write_coco_layout,
+    write_kitti_layout,
+    write_voc_layout,
+    write_yolo_layout,
+)
+from pupil.data.detection import detection_data, detection_validation, formats
+from pupil.data.detection.drawn import DrawnBoxes
+from pupil.data.detection.formats import ASKED_FOR, FORMATS, checked_boxes, described, detection_format
+from pupil.errors import UsageError
+
+WRITERS: dict[str, Any] = {
+    "coco": write_coco_layout,
+    "kitti": write_kitti_layout,
+    "voc": write_voc_layout,
+    "yolo": write_yolo_layout,
+}
+SAID = {
+    "coco": "data: COCO layout, 3 training, 2 validation images, 4 classes",
+    "kitti": "data: KITTI layout, 8 training, 2 validation images, 3 classes",
+    "voc": "data: Pascal VOC layout, 3 training, 2 validation images, 20 classes",
+    "yolo": "data: YOLO layout, 3 training, 2 validation images, 2 classes",
+}
+METRICS = {"coco": "coco", "kitti": "kitti", "voc": "voc", "yolo": "coco"}
+
+
+def test_every_format_was_visited() -> None:
+    assert set(WRITERS) == set(SAID) == set(FORMATS) - ASKED_FOR
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_each_is_found_read_and_said(tmp_path: Path, name: str) -> None:
+    WRITERS[name](tmp_path)
+    assert detection_format(str(tmp_path)) == detection_format(str(tmp_path), name) == name
+    train, val = detection_data(str(tmp_path))
+    assert described(name, train, val) == SAID[name]
+    few, _ = detection_data(str(tmp_path), labels=1, seed=1)
+    assert len(few) == 1
+    for data in (train, val, detection_validation(str(tmp_path), classes=train.classes)):
+        image, target = data[0]
+        assert target["boxes"].canvas_size == image.shape[1:]
+        assert target["labels"].max() <= len(data.classes) == len(data.colours)
+        assert data.metric == METRICS[name]
+        assert checked_boxes(data) is data
+
+
+def test_boxes_that_were_left_out_are_said_once(tmp_path: Path) -> None:
+    write_voc_layout(tmp_path, {"train_0": [voc_object("car", 9, 9, 3, 3)], "val_0": [voc_object("car", 9, 9, 3, 3)]})
+    pair = detection_data(str(tmp_path))
+    assert described("voc", *pair).endswith(", 20 classes, 2 boxes without area left out")
+    with pytest.raises(UsageError, match=r"train_0\.xml"):
+        detection_data(str(tmp_path), strict=True)
+
+
+def test_drawn_scenes_under_both_names() -> None:
+    train, val = detection_data("drawn", scenes=(6, 3), scene_size=(48, 64), labels=5)
+    assert isinstance(train, DrawnBoxes)
+    assert (len(train), len(val), train[0][0].shape) == (5, 3, (3, 48, 64))
+    assert detection_data("scenes", scenes=(6, 3), scene_size=(48, 64), labels=5)[0] is train
+    assert len(detection_validation("drawn", classes=train.classes)) == 200
+    with pytest.raises(UsageError, match="expected the classes a, b in 'drawn', got car, person, sign"):
+        detection_validation("drawn", classes=["a", "b"])
+
+
+def test_two_layouts_and_none_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"instances_train2017\.json and train2017 \(coco\); .*got an empty folder"):
+        detection_format(str(tmp_path))
+    write_kitti_layout(tmp_path)
+    write_voc_layout(tmp_path)
+    with pytest.raises(UsageError, match="got those of kitti, voc: choose one with --format"):
+        detection_format(str(tmp_path))
+    with pytest.raises(UsageError, match="unknown format 'kity': did you mean kitti"):
+        detection_data(str(tmp_path), format="kity")
+    with pytest.raises(UsageError, match="expected --format with a data folder alone, got --data drawn"):
+        detection_data("drawn", format="voc")
+    with pytest.raises(UsageError, match="got nothing there"):
+        detection_data("nowhere")
+
+
+def test_traffic_has_to_be_asked_for(tmp_path: Path) -> None:
+    write_coco_layout(tmp_path)
+    assert detection_format(str(tmp_path)) == "coco"
+    assert detection_format(str(tmp_path), "coco-traffic") == "coco-traffic"
+
+
+def test_code_of_the_readers_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = DrawnBoxes(4), DrawnBoxes(2, split="val")
+    module = ModuleType("own_boxes")
+    module.both, module.other = lambda: pair, lambda: (pair[0], Items())  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "own_boxes", module)
+    assert detection_data("own_boxes:both") == pair
+    assert detection_validation("own_boxes:both") is pair[1]
+    with pytest.raises(UsageError, match="expected --labels with a data folder or drawn scenes"):
+        detection_data("own_boxes:both", labels=2)
+    with pytest.raises(
+        UsageError, match="expected the classes car, person, sign in 'own_boxes:other', got car, person"
+    ):
+        detection_data("own_boxes:other")
+
+
+class Items(SimpleNamespace):
+    """Data of the reader's own with one item, an image (3, 20, 30) and what it is given."""
+
+    classes: Any = ("car", "person")
+    boxes: Any = ((1.0, 2.0, 11.0, 12.0),)
+    labels: Any = (2,)
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> Any:
+        return torch.zeros(3, 20, 30), {"boxes": self.boxes, "labels": self.labels, "note": "mine"}
+
+
+def test_targets_of_the_readers_own() -> None:
+    data = checked_boxes(Items())
+    assert (data.metric, len(data.colours), data.names[0]) == ("coco", 2, "item 0 of Items")  # type: ignore[attr-defined]
+    target = data[0][1]
+    assert (target["boxes"].tolist(), target["boxes"].dtype) == ([[1, 2, 11, 12]], torch.float32)
+    assert (target["boxes"].canvas_size, target["labels"].tolist(), target["note"]) == ((20, 30), [2], "mine")
+    sized = tv_tensors.BoundingBoxes([[1, 2, 10, 10]], format="XYWH", canvas_size=(20, 30))
+    assert checked_boxes(Items(boxes=sized))[0][1]["boxes"].tolist() == [[1, 2, 11, 12]]
+    beyond = checked_boxes(Items(boxes=[[-4, -4, 40, 12]]))
+    assert beyond[0][1]["boxes"].tolist() == [[0, 0, 30, 12]]
+    nothing = checked_boxes(Items(boxes=[], labels=torch.zeros(0, dtype=torch.int64)))
+    assert nothing[0][1]["boxes"].shape == (0, 4)
+    own = checked_boxes(Items(metric="voc", colours=((1, 1, 1), (2, 2, 2))))
+    assert (own.metric, own.colours[1]) == ("voc", (2, 2, 2))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"boxes": [[1, 2, 1, 4]]}, r"area inside the 30x20 image in item 0 of Items, got \[1\.0, 2\.0, 1\.0, 4\.0\]"),
+        ({"boxes": [[1, 2, 9, float("nan")]]}, "with an area"),
+        ({"boxes": [[31, 2, 39, 9]]}, "with an area"),
+        ({"boxes": [[1, 2, 9, 9]] * 2}, r"expected boxes \(M, 4\) and as many .*, got \(2, 4\) and \(1,\) int64"),
+        ({"boxes": [1.0, 2, 3, 4]}, r"got \(4,\)"),
+        ({"labels": [1.0]}, "float32"),
+        ({"labels": [3]}, "expected labels from 1 to 2, or 0 for what has no class, in item 0 of Items, got 3: count"),
+        ({"labels": [-1]}, "got -1"),
+    ],
+)
+def test_items_of_the_readers_own_that_are_wrong(changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        checked_boxes(Items(**changed))[0]
+
+
+def test_what_a_data_set_of_the_readers_own_lacks() -> None:
+    with pytest.raises(UsageError, match=r'expected \.classes without "background", got it as the first'):
+        checked_boxes(Items(classes=("background", "car")))
+    with pytest.raises(UsageError, match="unknown metric 'coca': did you mean coco"):
+        checked_boxes(Items(metric="coca"))
+    with pytest.raises(UsageError, match=r"expected your data sets to have \.classes"):
+        checked_boxes(Items(classes=None))
+
+    class Pairs(Items):
+        def __getitem__(self, index: int) -> Any:
+            return torch.zeros(3, 4, 4), self.target
+
+    for target, got in (({"boxes": []}, "boxes"), ([1], "list")):
+        with pytest.raises(UsageError, match=f'a dict with "boxes" and "labels" as the target of item 0 .*, got {got}'):
+            checked_boxes(Pairs(target=target))[0]
+
+
+def test_torchvision_waits_until_an_item_is_read() -> None:
+    for path in Path(formats.__file__).parent.glob("*.py"):
+        at_import = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
+        assert not any("torchvision" in ast.unparse(node) for node in at_import)
