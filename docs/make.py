@@ -88,13 +88,15 @@ def method_section(name: str) -> str:
 
 
 def losses_table() -> str:
-    """Every exported loss with its function's first sentence and its source."""
+    """Every exported loss with its first sentence and its source."""
     functions = {name.replace("_", ""): name for name in pupil.losses.__all__ if name.endswith("_loss")}
     rows = []
     for name in sorted((each for each in pupil.losses.__all__ if each[0].isupper()), key=str.lower):
-        function = getattr(pupil.losses, functions[name.lower()])
-        sentence = (inspect.getdoc(function) or "").splitlines()[0].rstrip(".")
-        rows.append(f"| `{name}` `{function.__name__}` | {sentence} | {cited(getattr(pupil.losses, name).paper)} |")
+        loss, own = getattr(pupil.losses, name), functions.get(name.lower())
+        # A loss made of other losses has no function of its own.
+        sentence = (inspect.getdoc(getattr(pupil.losses, own) if own else loss) or "").splitlines()[0].rstrip(".")
+        names = f"`{name}` `{own}`" if own else f"`{name}`"
+        rows.append(f"| {names} | {sentence} | {cited(loss.paper)} |")
     return "\n".join(["| loss | what it is | source |", "|---|---|---|", *rows])
 
 
