@@ -30,12 +30,15 @@ from pupil.losses import (
     DISTLoss,
     DKDLoss,
     FBKDLoss,
+    FGDLoss,
+    FGFILoss,
     HintLoss,
     ICSDLoss,
     IFVDLoss,
     KDLoss,
     NonLocalLoss,
     PairwiseLoss,
+    PKDLoss,
     PKTLoss,
     PSDLoss,
     PSKDLoss,
@@ -44,6 +47,7 @@ from pupil.losses import (
     SimilarityLoss,
     TfKDLoss,
 )
+from pupil.networks.global_context import GlobalContextBlock
 from pupil.networks.non_local import NonLocalBlock
 from pupil.paper import Paper
 
@@ -54,6 +58,7 @@ PYRAMID = {"p3": MAP, "p4": (2, 5, 4, 4)}
 WIDER_PYRAMID = {"p3": WIDER, "p4": (2, 7, 4, 4)}
 BOXES_AND_CLASSES = (((2, 6, 4, 8), (2, 6, 3)), ((2, 2, 4, 8), (2, 2, 3)))
 TASK_LOSS = torch.tensor([[0.5, 2.0], [0.1, 1.0]])
+BOXES = (torch.tensor([[4.0, 8.0, 40.0, 60.0], [0.0, 0.0, 9.0, 7.0]]), torch.zeros(0, 4))
 
 
 @dataclass(frozen=True)
@@ -70,15 +75,27 @@ class Row:
 
 
 def awake(loss: nn.Module) -> nn.Module:
-    """A non-local block is born as the identity, and its inner layers learn from the second step on."""
+    """These blocks are born as the identity, and their inner layers learn from the second step on."""
     for module in loss.modules():
         if isinstance(module, NonLocalBlock):
             nn.init.ones_(module.norm.weight)
+        if isinstance(module, GlobalContextBlock):
+            nn.init.normal_(module.transform[-1].weight)
     return loss
 
 
 def fbkd() -> nn.Module:
     return awake(FBKDLoss({"p3": (5, 7), "p4": (5, 7)}, inner_channels=[4]))
+
+
+def fgd(variant: str = "paper") -> nn.Module:
+    return awake(FGDLoss({"p3": (5, 7), "p4": (5, 7)}, variant=variant))
+
+
+def anchors(stride: int, size: int) -> Tensor:
+    """One square at each position, of twice the stride."""
+    y, x = torch.meshgrid(*[stride * torch.arange(size) + stride / 2] * 2, indexing="ij")
+    return torch.stack([x - stride, y - stride, x + stride, y + stride], -1).flatten(0, 1)
 
 
 ROWS = {
@@ -120,6 +137,14 @@ ROWS = {
     "dkd": Row(DKDLoss, MAP, MAP, (LABELS,)),
     "dkd, vectors": Row(DKDLoss, (4, 5), (4, 5), (torch.tensor([0, 3, 255, 1]),)),
     "fbkd": Row(fbkd, PYRAMID, WIDER_PYRAMID),
+    "fgd": Row(fgd, PYRAMID, WIDER_PYRAMID, (BOXES, (64, 64), TASK_LOSS)),
+    "fgd, code": Row(lambda: fgd("code"), PYRAMID, WIDER_PYRAMID, (BOXES, (64, 64))),
+    "fgfi": Row(
+        lambda: FGFILoss({"p3": (5, 7), "p4": (5, 7)}),
+        PYRAMID,
+        WIDER_PYRAMID,
+        (BOXES, {"p3": anchors(8, 8), "p4": anchors(16, 4)}, TASK_LOSS),
+    ),
     "hint": Row(lambda: HintLoss(5, 7), MAP, WIDER),
     "hint, equal channels": Row(lambda: HintLoss(adapter=nn.Identity())),
     "hint, tokens": Row(lambda: HintLoss(5, 7, dims=3), (2, 9, 5), (2, 9, 7)),
@@ -140,6 +165,8 @@ ROWS = {
     "pairwise, sigmoid": Row(lambda: PairwiseLoss(patch=1, affinity="sigmoid"), MAP, WIDER),
     "pairwise, journal code": Row(lambda: PairwiseLoss(pool="max", patch=0.25, norm_gradient=False), MAP, WIDER),
     "pairwise, precise": Row(lambda: PairwiseLoss(patch=1, precise=True), MAP, WIDER),
+    "pkd": Row(PKDLoss, MAP, MAP, (TASK_LOSS[0],)),
+    "pkd, adapted": Row(lambda: PKDLoss(5, 7), MAP, WIDER),
     "pkt": Row(PKTLoss, (4, 5), (4, 7)),
     "pkt, code": Row(lambda: PKTLoss(variant="code"), (4, 5, 2, 2), (4, 9, 7)),
     "ps_kd": Row(PSKDLoss, MAP, MAP, (LABELS, 0.4)),

@@ -57,10 +57,16 @@ def attention_mask(student: Tensor, teacher: Tensor, *, temperature: float, vari
     """
     with torch.no_grad():
         if variant == "paper":
-            return _mask(student + teacher, temperature)
-        return (_mask(student, temperature) + _mask(teacher, temperature)) / 2
+            return softmax_mask(student + teacher, temperature)
+        return (softmax_mask(student, temperature) + softmax_mask(teacher, temperature)) / 2
 
 
-def _mask(attention: Tensor, temperature: float) -> Tensor:
+def softmax_mask(attention: Tensor, temperature: float) -> Tensor:
+    """The softmax of one network's attention, scaled to the mean 1; it has a gradient where the attention has one.
+
+    Example:
+        >>> softmax_mask(torch.tensor([[0.0, 1.0]]), temperature=0.5)
+        tensor([[0.2384, 1.7616]])
+    """
     rows = attention.flatten(1)
     return ((rows / temperature).softmax(1) * rows.shape[1]).view_as(attention)

@@ -15,12 +15,15 @@ from pupil.losses.dist import DISTLoss, dist_loss
 from pupil.losses.dkd import DKDLoss, dkd_loss
 from pupil.losses.dsd import CSDLoss, PSDLoss, csd_loss, psd_loss
 from pupil.losses.fbkd import FBKDLoss
+from pupil.losses.fgd import FGDLoss, fgd_loss
+from pupil.losses.fgfi import FGFILoss, fgfi_loss
 from pupil.losses.hint import HintLoss, hint_loss
 from pupil.losses.icsd import ICSDLoss, icsd_loss, inter_class_similarity
 from pupil.losses.ifvd import IFVDLoss, ifvd_loss
 from pupil.losses.kd import KDLoss, kd_loss
 from pupil.losses.non_local import NonLocalLoss, non_local_loss
 from pupil.losses.pairwise import PairwiseLoss, pairwise_loss
+from pupil.losses.pkd import PKDLoss, pkd_loss
 from pupil.losses.pkt import PKTLoss, pkt_loss
 from pupil.losses.ps_kd import PSKDLoss, ps_kd_loss
 from pupil.losses.rkd import RKDLoss, rkd_loss
@@ -44,11 +47,14 @@ __all__ = [
     "DISTLoss",
     "DKDLoss",
     "FBKDLoss",
+    "FGDLoss",
+    "FGFILoss",
     "HintLoss",
     "ICSDLoss",
     "IFVDLoss",
     "KDLoss",
     "NonLocalLoss",
+    "PKDLoss",
     "PKTLoss",
     "PSDLoss",
     "PSKDLoss",
@@ -71,6 +77,8 @@ __all__ = [
     "cwd_loss",
     "dist_loss",
     "dkd_loss",
+    "fgd_loss",
+    "fgfi_loss",
     "hint_loss",
     "icsd_loss",
     "ifvd_loss",
@@ -78,6 +86,7 @@ __all__ = [
     "kd_loss",
     "non_local_loss",
     "pairwise_loss",
+    "pkd_loss",
     "pkt_loss",
     "ps_kd_loss",
     "psd_loss",

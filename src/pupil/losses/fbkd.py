@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from pupil.errors import UsageError, listed
+from pupil.errors import UsageError
 from pupil.functional.attention_masks import Variant
 from pupil.functional.importance import importance_of_levels
+from pupil.functional.levels import level_pairs
 from pupil.functional.norms import Reduction
 from pupil.losses.attention_guided import AttentionGuidedLoss
 from pupil.losses.attention_transfer import AttentionTransferLoss
@@ -147,7 +148,7 @@ class FBKDLoss(nn.Module):
     def forward(
         self, student: Mapping[str, Tensor], teacher: Mapping[str, Tensor], importance: Tensor | None = None
     ) -> Tensor:
-        pairs = [self._maps(student, teacher, name) for name in self.levels]
+        pairs = level_pairs(student, teacher, self.levels)
         rows: Sequence[Tensor | None] = [None] * len(pairs)
         if importance is not None:
             rows = importance_of_levels(importance, len(pairs), len(pairs[0][0]))
@@ -158,26 +159,6 @@ class FBKDLoss(nn.Module):
         feature, attention, relation = (part(*pair, importance) for part in parts.children())
         loss: Tensor = self.setting.feature_weight * feature + attention + self.setting.relation_weight * relation
         return loss
-
-    def _maps(self, student: Mapping[str, Tensor], teacher: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
-        for who, shown in (("student", student), ("teacher", teacher)):
-            if name not in shown:
-                raise UsageError(
-                    f"expected level {name!r} of the {who}, got {listed(shown, 8) or 'none'}: name the levels that "
-                    "both networks show"
-                )
-        ours, theirs = student[name], teacher[name]
-        grid, other = (len(ours), *ours.shape[2:]), (len(theirs), *theirs.shape[2:])
-        if ours.dim() != 4 or theirs.dim() != 4 or grid != other:
-            fix = "show both networks one batch, and take levels of one stride or resample the student's"
-        elif (ours.shape[1], theirs.shape[1]) != tuple(self.levels[name]):
-            fix = f"size the loss by the channels shown, it was made for {tuple(self.levels[name])}"
-        else:
-            return ours, theirs
-        raise UsageError(
-            f"expected maps of one size at level {name!r}, got {tuple(ours.shape)} of the student and "
-            f"{tuple(theirs.shape)} of the teacher: {fix}"
-        )
 
     def extra_repr(self) -> str:
         return f"{', '.join(self.levels)}, {self.setting}"
