@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from study import Study, main
+from study import Scale, Study, main
 
 from pupil.recipes.options import Segmentation
 from pupil.recipes.segmentation import NAME, prepare, segmentation
@@ -21,14 +21,16 @@ METHODS = ("none", "label-smoothing", "kd", "icsd", "aicsd", "pairwise", "cwd", 
 # that no affordable schedule is long enough for the student alone.
 COMMON = Segmentation(ignore_index=11, scale="0.75:1.5", batch_size=16, learning_rate=1e-2, dice=1.0)
 SCALES = {
-    "small": (
+    "small": Scale(
         replace(COMMON, student="pupil:base", size="48x64", steps=2000, evaluations=4),
         # With all 367 labels the control comes within two points of this teacher, and there is nothing left to gain.
         replace(COMMON, student="pupil:tiny", size="48x64", steps=6000, batch_size=8, labels=50, log_every=250),
+        METHODS,
     ),
-    "full": (
+    "full": Scale(
         replace(COMMON, student="pupil:large", size="360x480", steps=20000, evaluations=10, workers=8),
         replace(COMMON, student="pupil:small", size="360x480", steps=20000, evaluations=10, workers=8),
+        METHODS,
     ),
 }
 
@@ -68,7 +70,6 @@ if __name__ == "__main__":
             train=segmentation,
             prepare=prepare,
             scales=SCALES,
-            methods=METHODS,
             equal_seconds="aicsd",
             page=PAGE,
             data="camvid",

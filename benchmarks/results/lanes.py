@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from study import Study, main
+from study import Scale, Study, main
 
 from pupil.recipes.lanes import NAME, lanes, prepare
 from pupil.recipes.options import Lanes
@@ -23,10 +23,11 @@ METHODS = {
 
 COMMON = Lanes(log_every=100, evaluations=6)
 SCALES = {
-    "small": (None, replace(COMMON, student="pupil:lane-tiny", steps=1600, labels=200)),
-    "full": (
+    "small": Scale(None, replace(COMMON, student="pupil:lane-tiny", steps=1600, labels=200), METHODS),
+    "full": Scale(
         None,
         replace(COMMON, student="pupil:enet-sad", size="288x512", steps=20000, batch_size=12, workers=8),
+        METHODS,
     ),
 }
 
@@ -66,7 +67,6 @@ if __name__ == "__main__":
             train=lanes,
             prepare=prepare,
             scales=SCALES,
-            methods=METHODS,
             equal_seconds="sad from 0.33",
             page=PAGE,
         )

@@ -8,13 +8,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pupil.engine.options import Training
 from pupil.recipes.comparison import SECONDS, compare, write_comparison
 from pupil.recipes.material import Material
 from pupil.recipes.options import as_command, parse_seeds
 from pupil.run import Run
 
 ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large a table is: "small" for two CPU cores, "full" for a GPU.
+
+    Args:
+        teacher: its options, or None where no method asks one.
+        student: the options that all students share.
+        methods: the rows, see :func:`pupil.recipes.comparison.compare`; "none" is the control.
+    """
+
+    teacher: Any
+    student: Any
+    methods: Sequence[str] | Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -28,8 +42,7 @@ class Study:
         recipe: the recipe's name.
         train: trains by its options.
         prepare: what those options name.
-        scales: teacher, or None, and student by name: "small" for two CPU cores, "full" for a GPU.
-        methods: the rows, see :func:`pupil.recipes.comparison.compare`; "none" is the control.
+        scales: by name.
         equal_seconds: the control is also trained for as many seconds as this method takes.
         page: the page's text, see :func:`written`.
         data: where the data lie, if not somewhere else; None where they are drawn.
@@ -41,8 +54,7 @@ class Study:
     recipe: str
     train: Callable[[Any], Run]
     prepare: Callable[[Any], Material]
-    scales: Mapping[str, tuple[Any, Any]]
-    methods: Sequence[str] | Mapping[str, Mapping[str, Any]]
+    scales: Mapping[str, Scale]
     equal_seconds: str
     page: str
     data: str | None = None
@@ -62,13 +74,14 @@ def main(study: Study) -> None:
     seeds = parse_seeds(given.seeds)
     # The folder's place is the reader's own: the record and the page call it DIR.
     place = {"data": given.data} if study.data else {}
-    teacher, student = (each and replace(each, **place) for each in study.scales[given.scale])
+    scale = study.scales[given.scale]
+    teacher, student = (each and replace(each, **place) for each in (scale.teacher, scale.student))
     material = study.prepare(student)
     rows = compare(
         given.out,
         teacher=teacher,
         student=student,
-        methods=study.methods,
+        methods=scale.methods,
         seeds=seeds,
         train=study.train,
         equal_seconds=study.equal_seconds,
@@ -86,17 +99,17 @@ def main(study: Study) -> None:
     )
     page = Path(given.page)
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(written(study, page, command, teacher, student, len(material.train), table.to_markdown()))
+    text = written(study, scale, page, command, len(material.train), table.to_markdown())
+    page.write_text(text)
     print(page.read_text())
 
 
-def written(
-    study: Study, page: Path, command: str, teacher: Training | None, student: Training, labels: int, table: str
-) -> str:
+def written(study: Study, scale: Scale, page: Path, command: str, labels: int, table: str) -> str:
     """The page: the study's text with everything that can be counted, and the notes that the page has already."""
     notes = page.read_text().partition("\n## Notes\n")[2] if page.is_file() else ""
     shown = {"data": "DIR"} if study.data else {}
-    rows = study.methods if isinstance(study.methods, Mapping) else {name: {"method": name} for name in study.methods}
+    teacher, student = scale.teacher, scale.student
+    rows = scale.methods if isinstance(scale.methods, Mapping) else {name: {"method": name} for name in scale.methods}
     taught = replace(student, **shown, **rows[study.equal_seconds], teacher=teacher and "runs/teacher")
     return study.page.format(
         command=command,

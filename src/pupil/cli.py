@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import partial
@@ -45,6 +46,7 @@ def main() -> None:
     if os.environ.get("RANK", "0") != "0":
         # Where several processes train one student, the first one speaks for all; errors are each one's own.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    shown, warnings.showwarning = warnings.showwarning, _warn
     try:
         code = app(prog_name="pupil", standalone_mode=False)
     except UsageError as error:
@@ -53,9 +55,16 @@ def main() -> None:
         _refuse(error.format_message())
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
+    finally:
+        warnings.showwarning = shown
     if code == INTERRUPTED:  # which some versions of typer return, and others raise
         print("pupil: interrupted", file=sys.stderr)
     sys.exit(code)
+
+
+def _warn(message: Warning | str, *where: Any, **how: Any) -> None:
+    """A warning as one line, without the place in the code that gave it."""
+    print(f"pupil: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _refuse(message: str) -> NoReturn:
@@ -147,7 +156,9 @@ def demo(
 
 @app.command()
 def compare(
-    runs: Annotated[list[str], typer.Argument(help="Run folders; a run of method none is the control.")],
+    runs: Annotated[
+        list[str], typer.Argument(help="Run folders, or NAME=FOLDER; a run of method none is the control.")
+    ],
     out: Annotated[str, typer.Option(help="Folder for report.html and summary.json.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the comparison in --out.")] = False,
     trust: Annotated[
@@ -183,13 +194,16 @@ def predict(
     images: Annotated[list[str], typer.Argument(help="Images, folders, or quoted patterns.")],
     out: Annotated[str, typer.Option(help="Folder for the predictions.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that are there already.")] = False,
+    skip_bad_images: Annotated[
+        bool, typer.Option("--skip-bad-images", help="Leave out images that cannot be read, instead of stopping.")
+    ] = False,
     best: Best = False,
     trust: Trust = None,
 ) -> None:
     """Write what a run's student predicts: a mask and an overlay for every image, or a table of classes."""
     from pupil.recipes.trained import predict_images
 
-    predict_images(run, images, out, overwrite=overwrite, best=best, trust=trust)
+    predict_images(run, images, out, overwrite=overwrite, skip_bad_images=skip_bad_images, best=best, trust=trust)
 
 
 @app.command()

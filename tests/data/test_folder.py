@@ -180,8 +180,13 @@ def test_open_images_keeps_the_suffix_where_names_would_clash(tmp_path: Path) ->
         save(tmp_path / name, np.zeros((2, 3, 3), np.uint8))
     assert open_images(tmp_path).names == ["a.bmp", "a.png", "b"]
     save(tmp_path / "other" / "a.png", np.zeros((2, 3, 3), np.uint8))
-    with pytest.raises(UsageError, match=r"images whose names differ, got a\.png more than once"):
-        open_images([tmp_path, tmp_path / "other"])
+    assert open_images([tmp_path, tmp_path / "other"]).names == ["a.bmp", "a.png", "b", "other/a"]
+
+
+def test_open_images_looks_below_a_folder_that_has_none_itself(tmp_path: Path) -> None:
+    for name in ("1/20.png", "2/20.png", "2/deep/21.png"):
+        save(tmp_path / name, np.zeros((2, 3, 3), np.uint8))
+    assert open_images(tmp_path).names == ["1/20", "2/20", "2/deep/21"]
 
 
 def test_open_images_refuses_what_holds_none(tmp_path: Path) -> None:

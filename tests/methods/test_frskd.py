@@ -58,12 +58,12 @@ def layers(student: nn.Module, task: Task = IMAGES, size: tuple[int, int] = (32,
     return list(planned(student, task, size, **options).teacher.layers)
 
 
-def test_layers_are_the_deepest_of_each_resolution_and_end_in_a_relu_where_there_is_one() -> None:
+def test_layers_are_the_deepest_block_of_each_resolution_on_the_way_down() -> None:
     assert layers(Classifier()) == STAGES
     assert layers(Classifier(nn.GELU)) == STAGES
     tiny = load_model("pupil:tiny", 5, seed=0)
-    # Of the decoder, which comes later, only the finest resolution ends in a ReLU.
-    assert layers(tiny, PIXELS) == ["decoder", "stage1", "stage2", "context"]
+    # The decoder comes back up.
+    assert layers(tiny, PIXELS) == ["stem", "stage1", "stage2", "context"]
 
 
 class Resembling(nn.Module):
@@ -232,7 +232,7 @@ def test_what_cannot_be_refined_is_refused() -> None:
         planned(Classifier(), layers="stage1,stage3")
     # A segmentation pyramid takes any sizes.
     assert layers(load_model("pupil:tiny", 5, seed=0), PIXELS, size=(33, 47)) == [
-        "decoder",
+        "stem",
         "stage1",
         "stage2",
         "context",

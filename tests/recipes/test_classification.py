@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -183,3 +185,39 @@ def test_every_self_distillation_is_listed_as_one() -> None:
     for name in NAMES:
         assert method_options(load_method(name)) is not None
     assert set(ALONE) <= set(NAMES)
+
+
+def test_predictions_of_folders_below_and_of_what_can_be_read(images: Path, expert: Path) -> None:
+    (Path("photos") / "deep").mkdir(parents=True)
+    (Path("photos") / "deep" / "good.png").write_bytes((images / "val" / "a" / "000.png").read_bytes())
+    (Path("photos") / "deep" / "broken.png").write_bytes(b"no image")
+    words = ("predict", expert, "photos", "--out", "found")
+    ended = pupil(*words)
+    assert (ended.code, "broken.png: the file is corrupt" in ended.err) == (2, True), ended.err
+    ended = pupil(*words, "--skip-bad-images")
+    assert ended.code == 0, ended.err
+    assert "left out: cannot read photos/deep/broken.png" in ended.out
+    assert "the likeliest classes of 1 images" in ended.out
+
+
+def test_validation_that_lacks_a_class_is_scored_on_all(tmp_path: Path, expert: Path, images: Path) -> None:
+    write_class_split(tmp_path, "val", classes="ac", size=(32, 32))
+    ended = pupil("evaluate", expert, "--data", tmp_path)
+    assert ended.code == 0, ended.err
+    assert "by name" not in ended.out
+
+
+def test_a_class_of_few_images_is_named_in_a_line(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        write_class_split(tmp_path / "few", split, size=(32, 32))
+    for name in ("001", "002", "003"):
+        (tmp_path / "few" / "train" / "b" / f"{name}.png").unlink()
+    ended = subprocess.run(
+        [sys.executable, "-m", "pupil", "train", "classification", "--smoke", "--device", "cpu", "--data",
+         str(tmp_path / "few"), "--student", "pupil:resnet8", "--method", "bake"],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    [line] = [line for line in ended.stderr.splitlines() if "fewer of" in line]
+    assert line.startswith("pupil: expected 4 images of each class")
+    assert "got fewer of b:" in line

@@ -106,3 +106,12 @@ def test_differences_leave_out_what_is_compared_and_how_a_run_was_made() -> None
     assert differences([first, second]) == []
     third = Run(finished("c", method="kd", teacher="other", steps=800))
     assert differences([first, second, third]) == ["--steps 1000 and 800", "--teacher t and other"]
+
+
+def test_runs_of_one_method_stand_side_by_side_under_names_of_their_own() -> None:
+    finished("a")
+    finished("b", flip=False)
+    rows = comparable(["a", "mirrored=b"])
+    assert [summary["method"] for summary, _ in rows] == ["none", "mirrored"]
+    finished("odd=name", method="kd")
+    assert [summary["method"] for summary, _ in comparable(["a", "odd=name"])] == ["none", "kd"]

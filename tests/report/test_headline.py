@@ -21,10 +21,15 @@ def test_a_gain_that_every_seed_shows(comparison: list[dict[str, Any]]) -> None:
     assert headline(table) == "aicsd: +3.0 points over the student alone"
     assert evidence(table) == [
         "Mean of 3 paired seeds, all of them ahead; spread 1.0.",
-        "Without any teacher, none-seconds +1.0.",
+        "Without any distillation, none-seconds +1.0.",
         "This closes 17% of the gap to the teacher.",  # 3 of the 18 points from 62 to 80
-        "It is the best of the 2 methods compared here.",
+        "aicsd is the best of the 2 methods compared here.",
     ]
+
+
+def test_a_control_that_gains_more_is_said_to(summary: Make) -> None:
+    runs = [summary("none", 0, 0.60), summary("kd", 0, 0.61), summary("label-smoothing", 0, 0.64)]
+    assert "Without any distillation, label-smoothing +4.0: more than that." in evidence(Table(runs))
 
 
 @pytest.mark.parametrize(

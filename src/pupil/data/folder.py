@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -94,7 +95,7 @@ class ImageFiles(Dataset[tuple[str, Tensor]]):
 
     Attributes:
         paths: the files.
-        names: of each, without folder; without suffix too, unless two differ in nothing else.
+        names: of each, without folder and suffix; with whichever of them is needed to tell two images apart.
 
     Shape:
         - image: (3, H, W), uint8.
@@ -105,17 +106,25 @@ class ImageFiles(Dataset[tuple[str, Tensor]]):
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self.paths = list(paths)
-        stems = Counter(path.stem for path in self.paths)
-        self.names = [path.stem if stems[path.stem] == 1 else path.name for path in self.paths]
-        twice = _repeated(self.names)
-        if twice:
-            raise UsageError(f"expected images whose names differ, got {listed(twice)} more than once")
+        self.names = _short_names(self.paths)
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple[str, Tensor]:
         return self.names[index], read_image(self.paths[index])
+
+
+def _short_names(paths: Sequence[Path]) -> list[str]:
+    """Names that differ: those of the files without suffix, with it, or with the folders below what all share."""
+    stems, names = Counter(path.stem for path in paths), Counter(path.name for path in paths)
+    if max(names.values(), default=1) == 1:
+        return [path.stem if stems[path.stem] == 1 else path.name for path in paths]
+    full = [path.absolute() for path in paths]
+    shared = Path(os.path.commonpath([path.parent for path in full]))
+    below = [path.relative_to(shared) for path in full]
+    bare = Counter(path.with_suffix("") for path in below)
+    return [str(path if bare[path.with_suffix("")] > 1 else path.with_suffix("")) for path in below]
 
 
 def open_images(source: str | Path | Iterable[str | Path]) -> ImageFiles:
@@ -142,9 +151,9 @@ def image_paths(source: str | Path | Iterable[str | Path]) -> list[Path]:
 
 def _images_at(path: Path) -> list[Path]:
     if path.is_dir():
-        found = _images_in(path) or _images_in(path / "images")
+        found = _images_in(path) or _images_in(path / "images") or _images_below(path)
         if not found:
-            raise UsageError(f"expected images ({', '.join(SUFFIXES)}) in {path}, got none")
+            raise UsageError(f"expected images ({', '.join(SUFFIXES)}) in {path} or below, got none")
         return found
     if path.exists():
         return [path]
@@ -159,6 +168,10 @@ def _images_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != ".")
+
+
+def _images_below(folder: Path) -> list[Path]:
+    return sorted(found for each in folder.rglob("*") if each.is_dir() for found in _images_in(each))
 
 
 def split_folder(root: Path, split: str) -> Path:

@@ -17,11 +17,9 @@ from pupil.losses.kd import KDLoss
 from pupil.methods.maps import LayerMaps, named, own_layers
 from pupil.methods.plan import Plan, planned, usual_temperature, weighing
 from pupil.networks import PyramidSelfTeacher, SelfTeacher
-from pupil.networks.modes import evaluating
 from pupil.networks.self_teacher import Variant, check_halving
 from pupil.paper import Paper
 from pupil.schedules import after
-from pupil.taps import Tapped
 from pupil.tasks.task import Task
 from pupil.teachers import AuxiliaryTeacher
 from pupil.teachers.auxiliary import read, taught
@@ -71,8 +69,7 @@ def frskd(
 
     Args:
         layers: of the student, separated by commas. None takes those that the network names in its attribute `levels`,
-            else at each of the four coarsest resolutions the deepest layer, of those that end in a ReLU where there
-            are any. In networks whose blocks end without one these are wide inner layers: naming the blocks is cheaper.
+            else the deepest block of each of the four coarsest resolutions on the way down.
         variant: of the self-teacher for classification, see :class:`pupil.networks.SelfTeacher`.
         width: of the self-teacher: for classification times the student's channels (2), in "bifpn" the channels (256);
             for segmentation the channels (the student's where all levels have as many, else 64).
@@ -138,7 +135,7 @@ def _levels(
 ) -> tuple[list[str], list[nn.Sequential], list[int]]:
     """The layers, the finest first; what each passes to be a map after ReLU; and the channels of these maps."""
     shown = LayerMaps(student, image, task.call)
-    names = named(layers) or own_layers(student, "levels") or _deepest(student, task, image, shown)
+    names = named(layers) or own_layers(student, "levels") or _deepest(task, shown)
     levels = {name: shown.at(name) for name in names}
     names.sort(key=lambda name: -math.prod(levels[name][1][2:]))
     if not task.dense:
@@ -147,13 +144,11 @@ def _levels(
     return names, maps, [levels[name][1][1] for name in names]
 
 
-def _deepest(student: nn.Module, task: Task, image: Tensor, shown: LayerMaps) -> list[str]:
-    """The deepest layer of each resolution, of the longest row of resolutions of which each is half the one before."""
-    by_size: dict[tuple[int, ...], list[str]] = {}
-    for name, shape in shown.shapes().items():
-        # A map of a single channel is a mask.
-        if shape[1] > 1:
-            by_size.setdefault(shape[2:], []).append(name)
+def _deepest(task: Task, shown: LayerMaps) -> list[str]:
+    """The deepest block of each resolution, of the longest row of resolutions of which each is half the one before."""
+    shapes = shown.shapes()
+    # A map of a single channel is a mask.
+    by_size = {shapes[name][2:]: name for name in shown.stages() if shapes[name][1] > 1}
     rows = [_row(coarsest, by_size, rounded=task.dense) for coarsest in sorted(by_size)]
     row = max(rows, key=len, default=[])[:MOST_LEVELS]
     if not row or (len(row) < 2 and not task.dense):
@@ -161,15 +156,7 @@ def _deepest(student: nn.Module, task: Task, image: Tensor, shown: LayerMaps) ->
             f"expected layers of two resolutions or more, each half the one before, got {sorted(by_size)}: "
             "name them with --set layers=NAME,NAME (see `pupil layers`)"
         )
-    candidates = [name for size in row for name in by_size[size]]
-    with torch.random.fork_rng(devices=[]), torch.no_grad(), evaluating(student):
-        tapped = Tapped(student, candidates, task.call)
-        try:
-            features = tapped(image).features
-        finally:
-            tapped.release()
-    rectified = {name for name in candidates if bool((features[name] >= 0).all())}
-    return [_last(by_size[size], rectified) for size in reversed(row)]
+    return [by_size[size] for size in reversed(row)]
 
 
 def _row(size: tuple[int, ...], known: Iterable[tuple[int, ...]], *, rounded: bool) -> list[tuple[int, ...]]:
@@ -185,7 +172,3 @@ def _row(size: tuple[int, ...], known: Iterable[tuple[int, ...]], *, rounded: bo
     ]:
         row.append(max(finer))
     return row
-
-
-def _last(names: Sequence[str], preferred: set[str]) -> str:
-    return next((name for name in reversed(names) if name in preferred), names[-1])

@@ -105,6 +105,15 @@ def refuse_dense(task: Task, method: str) -> None:
         )
 
 
+def refuse_whole(task: Task, method: str) -> None:
+    """Refuse a method that compares the positions of logits where there is one prediction an image."""
+    if not task.dense:
+        raise UsageError(
+            f"expected a task with a prediction at every position for method {method!r}, got {task.name}: "
+            "choose a method for whole images (see `pupil methods`)"
+        )
+
+
 def weighing(share: float, weight: float | None, schedule: Weight = 1.0) -> Weight:
     """The weight of a term: a share of the task loss's pull, unless a number fixes it."""
     return Share(share, schedule) if weight is None else scaled(weight, schedule)

@@ -19,6 +19,7 @@ from pupil.metrics.kitti import (
     kitti_scores,
 )
 from pupil.metrics.tusimple import TuSimpleScores, evaluate_tusimple, tusimple_scores
+from pupil.metrics.voc import VOCDetections, VOCObjects, VOCScores, voc_scores
 
 __all__ = [
     "BDD100KScores",
@@ -30,6 +31,9 @@ __all__ = [
     "KITTIRule",
     "KITTIScores",
     "TuSimpleScores",
+    "VOCDetections",
+    "VOCObjects",
+    "VOCScores",
     "bdd100k_scores",
     "culane_counts",
     "culane_iou",
@@ -39,4 +43,5 @@ __all__ = [
     "f1_score",
     "kitti_scores",
     "tusimple_scores",
+    "voc_scores",
 ]

@@ -125,11 +125,15 @@ def validation_from(
     from pupil.data.layouts import AUTO
     from pupil.data.own_code import check_classes
 
-    folders = None if own_classes else record["folders"]
-    data = classification_validation(spec, format=format or AUTO, folders=folders, split=split)
+    opened = partial(classification_validation, spec, format=format or AUTO, split=split)
     if not own_classes:
+        data = opened(folders=record["folders"])
         check_classes(data, record["classes"], repr(spec))
-    return _seen(data, record)
+        return _seen(data, record)
+    data = opened()
+    # Folders that only lack images of some classes are no data of other classes.
+    same = set(getattr(data, "folders", ())) <= set(record["folders"])
+    return _seen(opened(folders=record["folders"]) if same else data, record)
 
 
 def view_of(record: Mapping[str, Any]) -> Transform:

@@ -20,18 +20,25 @@ COMPARED = HOW | {"method", "settings", "seed", "data"}
 def comparable(folders: Sequence[str | Path]) -> list[tuple[dict[str, Any], Run]]:
     """One (summary, run) a folder, the teachers first; a run that another one learned from has the role "teacher".
 
+    Args:
+        folders: of the runs; NAME=FOLDER calls a run by another name than its method's, so that runs of one method
+            that differ in their options can stand side by side.
+
     Raises:
         UsageError: for fewer than two runs, a folder that is no run or comes twice, a run that has not ended, other
             data, classes or metrics, two runs of one method and seed, and students that are different networks.
     """
     if len(folders) < 2:
         raise UsageError(f"expected two runs or more to compare, got {len(folders)}: name their folders")
-    runs = [Run(folder) for folder in folders]
+    named = [_named(folder) for folder in folders]
+    runs = [Run(folder) for _, folder in named]
     places = [_place(run.folder) for run in runs]
     for index, run in enumerate(runs):
         if places[index] in places[:index]:
             raise UsageError(f"expected each run once, got {str(run.folder)!r} twice: leave one out")
-    summaries = [_ended(run) for run in runs]
+    summaries = [
+        {**_ended(run), **({"method": name} if name else {})} for (name, _), run in zip(named, runs, strict=True)
+    ]
     for summary, run in zip(summaries, runs, strict=True):
         _check_same_measure((summaries[0], runs[0]), (summary, run))
     teachers = {_place(summary["teacher"]["name"]) for summary in summaries if summary["teacher"]}
@@ -59,6 +66,12 @@ def differences(runs: Iterable[Run]) -> list[str]:
             if text not in seen.setdefault(name, []):
                 seen[name].append(text)
     return [f"--{flag(name)} {' and '.join(texts)}" for name, texts in seen.items() if len(texts) > 1]
+
+
+def _named(folder: str | Path) -> tuple[str, str | Path]:
+    """The name of a row, empty for the method's own, and the folder of its run."""
+    name, equals, path = str(folder).partition("=")
+    return (name, path) if equals and name and not Path(folder).exists() else ("", folder)
 
 
 def _ended(run: Run) -> dict[str, Any]:
@@ -93,7 +106,8 @@ def _check_students(rows: Sequence[tuple[dict[str, Any], Run]]) -> None:
         if twin is not run:
             raise UsageError(
                 f"expected one run of method {summary['method']!r} with seed {summary['seed']}, got "
-                f"{str(twin.folder)!r} and {str(run.folder)!r}{_unlike(twin, run)}: leave one out"
+                f"{str(twin.folder)!r} and {str(run.folder)!r}{_unlike(twin, run)}: leave one out, "
+                f"or name one as NAME={run.folder}"
             )
     if len(networks) > 1:
         (ours, first), (theirs, other) = list(networks.items())[:2]

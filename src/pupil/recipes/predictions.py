@@ -94,8 +94,9 @@ class LanePoints:
         from pupil.data.lanes.export import as_record
         from pupil.report.pictures import save_picture
 
-        self.overlays.mkdir(parents=True, exist_ok=True)
-        save_picture(self.files(name)[0], self.task.draw(image, prediction))
+        overlay, _ = self.files(name)
+        overlay.parent.mkdir(parents=True, exist_ok=True)
+        save_picture(overlay, self.task.draw(image, prediction))
         self.lines.append(as_record(name, prediction, prediction[0, :, 1].tolist()) + "\n")
 
     def close(self) -> str:

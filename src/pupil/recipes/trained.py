@@ -95,6 +95,7 @@ def predict_images(
     out: str | Path,
     *,
     overwrite: bool = False,
+    skip_bad_images: bool = False,
     best: bool = False,
     trust: str | None = None,
 ) -> list[Path]:
@@ -102,19 +103,22 @@ def predict_images(
 
     Args:
         folder: run folder.
-        images: an image, a folder of images, or a pattern such as "photos/*.jpg"; or several of these.
+        images: an image, a folder (those below it, where it has none itself), or a pattern such as "photos/*.jpg"; or
+            several of these.
         out: where the predictions go: `masks/NAME.png` (class ids, with the classes' colours as palette) and
             `overlays/NAME.png`, or `predictions.csv`; see :mod:`pupil.recipes.predictions`.
         overwrite: whether pictures that are there already may be replaced.
+        skip_bad_images: whether to leave out images that cannot be read, and name them, instead of stopping.
         best: whether to take the weights of the best validation, instead of the last ones.
         trust: code that the run names and that may be imported.
 
     Returns:
-        The main file of each image, or of all together.
+        The main file of each image that was read, or of all together.
     """
     import torch
 
     from pupil.data.folder import open_images
+    from pupil.data.images import Unreadable
 
     trained = load_trained(folder, best=best, trust=trust)
     files, kind = open_images(images), kind_of(trained.record)
@@ -124,14 +128,22 @@ def predict_images(
         raise UsageError(f"{str(taken[0])!r} is there already: pass --overwrite or another --out")
     device = _device()
     model = trained.model.to(device)
-    for index in range(len(files)):
-        name, image = files[index]
+    read: list[str] = []
+    for index, name in enumerate(files.names):
+        try:
+            _, image = files[index]
+        except Unreadable as error:
+            if not skip_bad_images:
+                raise
+            print(f"left out: {error}")
+            continue
+        read.append(name)
         image = image.to(torch.float32) / 255
         if view is not None:
             image, _ = view(image, None)
         writer.add(name, image, trained.task.predict(model, image[None].to(device))[0].cpu())
     print(writer.close())
-    return list(dict.fromkeys(writer.files(name)[0] for name in files.names))
+    return list(dict.fromkeys(writer.files(name)[0] for name in read))
 
 
 def _device() -> torch.device:

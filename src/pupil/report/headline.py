@@ -43,13 +43,14 @@ def evidence(table: Table) -> list[str]:
     controls = [each for each in table.rows if each.is_control and each.gain is not None]
     if controls:
         gains = " and ".join(f"{each.label} {each.gain.points(signed=True)}" for each in controls if each.gain)
-        sentences.append(f"Without any teacher, {gains}.")
+        ahead = any(each.gain.mean > row.gain.mean for each in controls if each.gain)
+        sentences.append(f"Without any distillation, {gains}{': more than that' if ahead else ''}.")
     closed = gap_closed(table)
     if closed is not None and closed > 0:
         sentences.append(f"This closes {closed:.0%} of the gap to the teacher.")
     methods = sum(not each.is_control and each.gain is not None for each in table.rows)
     if methods > 1:
-        sentences.append(f"It is the best of the {methods} methods compared here.")
+        sentences.append(f"{row.label} is the best of the {methods} methods compared here.")
     return sentences
 
 

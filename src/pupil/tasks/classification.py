@@ -68,8 +68,8 @@ class ClassificationTask:
         return precise(self.call(model, image).output).softmax(dim=1)
 
     def metrics(self) -> ClassificationMetrics:
-        """Fresh scores: accuracy, top-5 accuracy, calibration error."""
-        return ClassificationMetrics(len(self.classes))
+        """Fresh scores: accuracy, of each class too, top-5 accuracy, calibration error."""
+        return ClassificationMetrics(self.classes)
 
     def draw(self, image: Tensor, prediction: Tensor, target: Tensor | None = None) -> Tensor:
         """The image above its class and how probable it is; with a target, above the right class too.

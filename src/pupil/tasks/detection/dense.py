@@ -1,0 +1,108 @@
+"""What RetinaNet, FCOS and SSD share: one head over all levels, whose rows are anchors.
+
+Legend: N images, L levels, A anchors of all levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pupil.functional.precision import precise
+from pupil.tasks.detection.family import Head, Proposals, Pyramid, Seen
+from pupil.tasks.detection.records import ImageBatch, Targets
+
+
+def watched(model: Any) -> dict[str, nn.Module]:
+    """The head, which says everything at once."""
+    return {"head": model.head}
+
+
+def said(seen: Mapping[str, Seen]) -> tuple[Head, Proposals]:
+    """What the head returned in training."""
+    return seen["head"].output, None
+
+
+def outputs(model: Any, images: ImageBatch, pyramid: Pyramid) -> Head:
+    """What the head says of the levels."""
+    head: Head = model.head(list(pyramid.values()))
+    return head
+
+
+def anchors_of_levels(model: Any, pyramid: Pyramid) -> tuple[int, ...]:
+    """How many anchors each level has, by the anchor generator of a detector or of its first stage."""
+    counts = model.anchor_generator.num_anchors_per_location()
+    return tuple(count * level.shape[-2:].numel() for count, level in zip(counts, pyramid.values(), strict=True))
+
+
+def one_image(head: Head, index: int, rows: slice = slice(None)) -> dict[str, Tensor]:
+    """The rows of one image, as a batch of one; in float32 or better, as sums over all anchors need it."""
+    return {name: precise(output[index : index + 1, rows]) for name, output in head.items()}
+
+
+def matches(model: Any, targets: Targets, head: Head, anchors: Sequence[Tensor], *further: Any) -> list[Tensor]:
+    """Which box each anchor belongs to, (A,) by image: below 0 none.
+
+    The detector's own `compute_loss` matches and hands the matches to its head; here it is run on a stand-in whose
+    head keeps them, so that the detector itself stays as it is.
+    """
+    stand_in = _StandIn(model)
+    type(model).compute_loss(stand_in, list(targets), head, list(anchors), *further)
+    return stand_in.head.matched
+
+
+def level_losses(
+    model: Any, targets: Targets, head: Head, anchors: Sequence[Tensor], matched: Sequence[Tensor], sizes: Sequence[int]
+) -> dict[str, Tensor]:
+    """The head's losses by level and image, (L, N) by name; over the levels they add up to the image's.
+
+    A head divides by the positives among the anchors that it is given, at least one; those of a level are rescaled to
+    the image's.
+
+    Args:
+        model: the detector.
+        targets, head, anchors, matched: by image, head as (N, A, ...).
+        sizes: how many anchors each level has.
+    """
+    ends = torch.tensor(sizes).cumsum(0).tolist()
+    levels = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+    images = []
+    for index, target in enumerate(targets):
+        positives = _positives(matched[index])
+        parts = []
+        for rows in levels:
+            mine = matched[index][rows]
+            losses = model.head.compute_loss([target], one_image(head, index, rows), [anchors[index][rows]], [mine])
+            parts.append({name: loss * _positives(mine) / positives for name, loss in losses.items()})
+        images.append(stacked(parts))
+    return stacked(images, dim=1)
+
+
+def stacked(parts: Sequence[Mapping[str, Tensor]], dim: int = 0) -> dict[str, Tensor]:
+    """One tensor a name out of many."""
+    return {name: torch.stack([part[name] for part in parts], dim) for name in parts[0]}
+
+
+def _positives(matched: Tensor) -> Tensor:
+    return (matched >= 0).sum().clamp(min=1)
+
+
+class _StandIn:
+    """A detector in everything but its head, which computes nothing and keeps what was matched."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self.head = _Keeping()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+
+class _Keeping:
+    matched: list[Tensor]
+
+    def compute_loss(self, targets: Any, head_outputs: Any, anchors: Any, matched_idxs: list[Tensor]) -> None:
+        self.matched = matched_idxs

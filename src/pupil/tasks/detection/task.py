@@ -1,0 +1,168 @@
+"""Object detection: where each object is, and what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pupil.errors import UsageError, listed, unknown
+from pupil.lesson import Activations, Inputs, Lesson
+from pupil.tasks.class_matching import names_of
+from pupil.tasks.detection.calls import detector_call
+from pupil.tasks.detection_metrics import SCORES, DetectionMetrics
+
+Boxes = Mapping[str, Tensor]
+# Of a predicted box, to be drawn.
+SCORE = 0.5
+
+
+class DetectionTask:
+    """Object detection with torchvision's detectors, or any that brings its own call.
+
+    Args:
+        classes: names of the classes, without the background; label 1 is the first.
+        metric: "coco", "voc" or "kitti": how predictions are scored.
+        colours: one (red, green, blue) a class, for pictures.
+        objective: options of :class:`DetectionLoss`.
+
+    Example:
+        >>> from torchvision.models.detection import ssdlite320_mobilenet_v3_large
+        >>> task = DetectionTask(["car", "person"], metric="voc")
+        >>> model = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=3).eval()
+        >>> sorted(task.predict(model, [torch.rand(3, 40, 60)])[0])
+        ['boxes', 'labels', 'scores']
+    """
+
+    name = "detection"
+    dense = True
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        *,
+        metric: str = "coco",
+        colours: Sequence[Sequence[int]] | None = None,
+        objective: Mapping[str, Any] | None = None,
+    ) -> None:
+        if metric not in SCORES:
+            raise unknown("metric", metric, SCORES)
+        if not classes:
+            raise UsageError("expected at least one class, got none: name what is to be found, without the background")
+        self.classes: Sequence[str] = tuple(classes)
+        self.benchmark = metric
+        self.colours = colours
+        self.options = dict(objective or {})
+
+    @property
+    def metric(self) -> str:
+        """The score that stands in a results table: map, map_50 or ap_moderate."""
+        return SCORES[self.benchmark]
+
+    @property
+    def legend(self) -> Mapping[str, Sequence[int]]:
+        """The colour of each class in pictures."""
+        return dict(zip(self.classes, self.colours or (), strict=bool(self.colours)))
+
+    def call(self, model: nn.Module, image: Any, target: Any = None) -> Activations:
+        """Run a detector, and name the levels of its pyramid and what its heads say.
+
+        Shape:
+            image: a list of (3, H, W) in [0, 1], or the batch that a student's call has transformed; target: one dict
+            an image; output: a :class:`~pupil.tasks.detection.records.DetectorRecord`.
+        """
+        return detector_call(model)(model, image, target)
+
+    def objective(self, **options: Any) -> tuple[nn.Module, Inputs]:
+        """The sum of the detector's own losses; `options` override the task's own."""
+        return DetectionLoss(**{**self.options, **options}), _own_losses
+
+    @torch.no_grad()
+    def predict(self, model: nn.Module, image: Any) -> list[dict[str, Tensor]]:
+        """Boxes (M, 4) in pixels of each image as it came, their labels (M,), and scores (M,), best first.
+
+        Raises:
+            UsageError: for a detector in training, or of other classes.
+        """
+        if model.training:
+            raise UsageError("expected a detector in evaluation mode, got one in training: call model.eval()")
+        theirs = names_of(model)
+        if theirs is not None and theirs != self.classes:
+            raise UsageError(
+                f"expected a detector of {listed(self.classes, 8)}, got one of {listed(theirs, 8)}: train it on "
+                "data of these classes in this order"
+            )
+        found: list[dict[str, Tensor]] = model(list(image))
+        return found
+
+    def metrics(self) -> DetectionMetrics:
+        """Fresh scores of the benchmark."""
+        return DetectionMetrics(self.classes, self.benchmark)
+
+    def draw(self, image: Tensor, prediction: Boxes, target: Boxes | None = None) -> Tensor:
+        """The boxes with a score of at least 0.5 over the image; with a target, both side by side, the target first.
+
+        Shape:
+            image: (3, H, W) in [0, 1]; prediction, target: one image's; picture: (3, H, W or 2 W) uint8.
+        """
+        if self.colours is None:
+            raise UsageError("expected colours to draw with, got none: pass colours=... to DetectionTask")
+        pictures = [self._painted(image, boxes) for boxes in (target, prediction) if boxes is not None]
+        return torch.cat(pictures, dim=2)
+
+    def _painted(self, image: Tensor, boxes: Boxes) -> Tensor:
+        from torchvision.utils import draw_bounding_boxes
+
+        picture = (image.detach().cpu().float().clamp(0, 1) * 255).round().to(torch.uint8)
+        labels, corners = boxes["labels"].cpu(), boxes["boxes"].cpu().as_subclass(Tensor)
+        # An object without a class is there for the metric alone.
+        shown = labels > 0
+        if "scores" in boxes:
+            shown &= boxes["scores"].cpu() >= SCORE
+        if not shown.any():
+            return picture
+        palette = [tuple(colour) for colour in self.colours or ()]
+        colours = [palette[label - 1] for label in labels[shown].tolist()]
+        width = max(1, min(picture.shape[1:]) // 150)
+        painted: Tensor = draw_bounding_boxes(picture, corners[shown], colors=colours, width=width)
+        return painted
+
+
+class DetectionLoss(nn.Module):
+    """The sum of a detector's own losses.
+
+    L = sum of weight_k L_k over the losses that the detector names
+
+    Args:
+        weights: of losses by name; those not named have weight 1.
+
+    Shape:
+        losses: scalars by name; returns a scalar.
+
+    Raises:
+        UsageError: for a weight of a loss that the detector has not.
+
+    Example:
+        >>> losses = {"classification": torch.tensor(1.0), "bbox_regression": torch.tensor(2.0)}
+        >>> DetectionLoss(weights={"bbox_regression": 0.5})(losses)
+        tensor(2.)
+    """
+
+    def __init__(self, *, weights: Mapping[str, float] | None = None) -> None:
+        super().__init__()
+        self.weights = dict(weights or {})
+
+    def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
+        for name in self.weights:
+            if name not in losses:
+                raise unknown("loss", name, losses)
+        return torch.stack([self.weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum()
+
+    def extra_repr(self) -> str:
+        return f"weights={self.weights}" if self.weights else ""
+
+
+def _own_losses(lesson: Lesson) -> tuple[Mapping[str, Tensor]]:
+    return (lesson.student.output.losses,)

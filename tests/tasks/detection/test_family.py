@@ -1,0 +1,34 @@
+"""Modules that are watched for the length of one call."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from pupil.tasks.detection.family import named_levels, watching
+
+
+def test_what_a_module_received_and_returned():
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    with watching({"end": model[1]}) as seen:
+        shown = model(torch.ones(1, 2))
+    assert seen["end"].output is shown
+    assert torch.equal(seen["end"].received[0].clamp(min=0), shown)
+
+
+def test_nothing_stays_on_the_model():
+    model = nn.Linear(2, 3)
+    with pytest.raises(RuntimeError), watching({"one": model}):
+        model(torch.ones(1, 5))
+    assert not model._forward_hooks
+    with watching({"one": model}) as seen:
+        pass
+    model(torch.ones(1, 2))
+    assert seen == {}
+
+
+def test_levels_of_a_backbone():
+    one = torch.zeros(1)
+    assert named_levels(one) == {"0": one}
+    assert list(named_levels({"p3": one, "p4": one})) == ["p3", "p4"]
