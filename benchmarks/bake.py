@@ -32,7 +32,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    student = load_model(arguments.student, arguments.classes, seed=0, dense=False).to(arguments.device)
+    student = load_model(arguments.student, arguments.classes, seed=0, kind="whole").to(arguments.device)
     image = torch.rand(arguments.batch, 3, *arguments.size, device=arguments.device)
     target = torch.randint(0, arguments.classes, (arguments.batch,), device=arguments.device)
     task = ClassificationTask([str(each) for each in range(arguments.classes)])

@@ -15,7 +15,7 @@ import pupil.losses
 from pupil.methods import ALIASES, NAMES, load_method
 from pupil.methods.settings import method_options
 from pupil.paper import Paper
-from pupil.recipes import PAPERS, classification, lanes, segmentation
+from pupil.recipes import PAPERS, classification, detection, lanes, segmentation
 from pupil.recipes.options import as_command
 from pupil.recipes.paper import general
 
@@ -33,7 +33,7 @@ defaults, any of which its flags change: `pupil recipes` lists them, `pupil trai
 
 {general} take any data, networks and method. The others fix a paper's numbers.
 """
-GENERAL = (segmentation, classification, lanes)
+GENERAL = (segmentation, classification, lanes, detection)
 
 
 def recipes_page() -> str:

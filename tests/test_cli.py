@@ -88,6 +88,11 @@ def test_layers_show_every_shape_whole() -> None:
     assert not any("…" in line for line in lines)
 
 
+def test_layers_are_those_of_the_kind_that_is_asked_for() -> None:
+    assert "output 7" in pupil("layers", "pupil:resnet8", "--kind", "whole", "--size", "32x32", "--classes", "7").out
+    assert "with one prediction an image" in pupil("layers", "pupil:resnet8").err
+
+
 def test_layers_of_a_run_know_its_classes(teacher: Path) -> None:
     assert "output 3 x " in pupil("layers", teacher, "--size", "32x48").out
 

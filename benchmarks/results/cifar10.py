@@ -1,9 +1,9 @@
 """CIFAR-10: self-distillation and distillation beside the student alone, paired seeds; writes docs/results/cifar10.md.
 
-    python benchmarks/results/cifar10.py --data DIR [--scale small|full] [--seeds "0 1 2"]
+    python benchmarks/results/cifar10.py --data DIR [--scale short|small|full] [--seeds "0 1 2"]
 
-Finished runs are kept, so that it can be stopped and started again. `small` is for two CPU cores, about two hours;
-`full` is ResNet-18 on all images for a GPU.
+Finished runs are kept, so that it can be stopped and started again. `short` and `small` are for two CPU cores, half an
+hour and two hours; `full` is ResNet-18 on all images for a GPU.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ FEW = ("none", "label-smoothing", "bake", "kd")
 METHODS = (*FEW[:3], "frskd", "cs-kd", "ps-kd", "kd", "cckd", "stkd", "dkd")
 
 COMMON = Classification(log_every=200)
+TEACHER = replace(COMMON, student="pupil:resnet20", steps=3200, evaluations=2)
 SCALES = {
+    "short": Scale(TEACHER, replace(COMMON, student="pupil:resnet8", steps=1600, labels=5000, evaluations=6), FEW),
     "small": Scale(
-        replace(COMMON, student="pupil:resnet20", steps=3200, evaluations=2),
+        TEACHER,
         replace(COMMON, student="pupil:resnet8", steps=6400, labels=5000, evaluations=8),
         FEW,
     ),

@@ -23,7 +23,7 @@ METHODS = {
 
 COMMON = Lanes(log_every=100, evaluations=6)
 SCALES = {
-    "small": Scale(None, replace(COMMON, student="pupil:lane-tiny", steps=1600, labels=200), METHODS),
+    "small": Scale(None, replace(COMMON, student="pupil:lane-tiny?size=64x96", steps=1600, labels=200), METHODS),
     "full": Scale(
         None,
         replace(COMMON, student="pupil:enet-sad", size="288x512", steps=20000, batch_size=12, workers=8),

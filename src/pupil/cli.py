@@ -9,15 +9,15 @@ import warnings
 from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, get_type_hints
 
 import typer
 
 from pupil import __version__
 from pupil.engine.options import Training, flag
 from pupil.errors import UsageError
-from pupil.recipes import PAPERS, classification, lanes, segmentation
-from pupil.recipes.options import Classification, Lanes, Segmentation, parse_size
+from pupil.recipes import PAPERS, classification, detection, lanes, segmentation
+from pupil.recipes.options import Classification, Detection, Lanes, Segmentation, parse_size
 
 if TYPE_CHECKING:
     from pupil.run import Run
@@ -137,6 +137,7 @@ def _offer(name: str, recipe: Callable[[Any], Run], defaults: Training) -> None:
 _offer(segmentation.NAME, segmentation.segmentation, Segmentation())
 _offer(classification.NAME, classification.classification, Classification())
 _offer(lanes.NAME, lanes.lanes, Lanes())
+_offer(detection.NAME, detection.detection, Detection())
 for module in PAPERS:
     _offer(module.NAME, getattr(module, module.NAME.replace("-", "_")), module.PUBLISHED)
 
@@ -231,12 +232,13 @@ def layers(
     ],
     size: Annotated[str, typer.Option(help="Height x width of the image.")] = "256x256",
     classes: Annotated[int, typer.Option(help="Number of classes; a run knows its own.")] = 21,
-    whole: Annotated[
-        bool, typer.Option("--whole", help="A classifier of whole images, where a run does not say.")
-    ] = False,
+    kind: Annotated[
+        Literal["dense", "whole", "boxes"],
+        typer.Option(help="For segmentation and lanes, classification, or detection; a run knows its own."),
+    ] = "dense",
     trust: Trust = None,
 ) -> None:
     """Print every layer that can be tapped, with the shape of what it returns and of what it received."""
     from pupil.report.console import print_layers
 
-    print_layers(model, parse_size(size), classes, trust, dense=not whole)
+    print_layers(model, parse_size(size), classes, trust, kind=kind)

@@ -54,6 +54,14 @@ class Lesson:
     sample: Any = None
 
 
+Kind = Literal["dense", "whole", "boxes"]
+"""What a network answers with; a task asks networks of one kind."""
+KINDS: Mapping[Kind, str] = {
+    "dense": "a prediction at every position",
+    "whole": "one prediction an image",
+    "boxes": "boxes of objects",
+}
+
 Call = Callable[[nn.Module, Any, Any], Activations]
 Teacher = Callable[[Lesson], Activations]
 Inputs = Callable[[Lesson], tuple[Any, ...]]

@@ -20,7 +20,7 @@ from pupil.data.batches import Batches, in_order
 from pupil.data.classes import Classes
 from pupil.data.labelled import LabelledImages
 from pupil.data.transforms import training_transform
-from pupil.data.views import ItemError, Views, as_image, as_target, collate
+from pupil.data.views import ItemError, Views, as_image, as_target, batched, collate
 from pupil.errors import UsageError
 
 
@@ -232,6 +232,18 @@ def test_any_form_of_mask_ends_as_ids(mask: object) -> None:
 def test_a_mask_of_colours_is_refused() -> None:
     with pytest.raises(UsageError, match="one channel of class ids, got the colour mode RGB"):
         as_target(Image.new("RGB", (2, 2)))
+
+
+def test_a_batch_to_train_on_is_stacked_unless_its_targets_are_dicts() -> None:
+    sample = torch.tensor([0, 1])
+    image, target, _ = batched([(torch.zeros(3, 4, 4), 1, sample), (torch.ones(3, 4, 4), 2, sample)])
+    assert (image.shape, target.tolist()) == ((2, 3, 4, 4), [1, 2])
+    boxes = {"boxes": torch.zeros(0, 4)}
+    image, target, samples = batched([(torch.zeros(3, 4, 4), boxes, sample), (torch.ones(3, 5, 6), boxes, sample)])
+    assert ([each.shape for each in image], target) == ([(3, 4, 4), (3, 5, 6)], [boxes, boxes])
+    assert samples.shape == (2, 2)
+    with pytest.raises(RuntimeError, match="equal size"):
+        batched([(torch.zeros(3, 4, 4), 1, sample), (torch.zeros(3, 5, 6), 1, sample)])
 
 
 def test_collate_stacks_equal_sizes_and_lists_others() -> None:

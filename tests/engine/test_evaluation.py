@@ -88,3 +88,31 @@ def test_workers_leave_interrupts_to_the_trainer() -> None:
     dataset = items(ONE_SIZE)
     found = evaluate(network(), TASK, Telling(dataset), batch_size=2, workers=1)
     assert found == pytest.approx(naive(network(), dataset))
+
+
+class Counting(SegmentationTask):
+    """A task whose targets are dicts, as those of detectors; it takes a list of images of any sizes."""
+
+    def predict(self, model: nn.Module, image: Any) -> list[dict[str, Tensor]]:  # type: ignore[override]
+        assert isinstance(image, list)
+        return [{"mean": each.mean()} for each in image]
+
+    def metrics(self) -> Any:
+        class Means:
+            def __init__(self) -> None:
+                self.errors: list[float] = []
+
+            def update(self, prediction: list[dict[str, Tensor]], target: list[dict[str, Tensor]]) -> None:
+                pairs = zip(prediction, target, strict=True)
+                self.errors += [float(ours["mean"] - theirs["mean"]) for ours, theirs in pairs]
+
+            def compute(self) -> dict[str, float]:
+                return {"images": len(self.errors), "error": max(map(abs, self.errors))}
+
+        return Means()
+
+
+@pytest.mark.parametrize("sizes", [[(6, 8)] * 3, [(6, 8), (5, 9), (6, 8)]])
+def test_images_with_dicts_come_as_lists_whether_their_sizes_agree_or_not(sizes: list[tuple[int, int]]) -> None:
+    data = [(image, {"mean": image.mean()}) for image, _ in items(sizes)]
+    assert evaluate(network(), Counting(CLASSES), data, batch_size=2) == {"images": 3, "error": 0.0}

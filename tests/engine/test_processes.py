@@ -18,7 +18,7 @@ from pupil.engine.checkpoint import load_checkpoint
 from pupil.engine.options import Training
 from pupil.engine.processes import any_process, make_accelerator, refuse_unlike, share_buffers
 from pupil.errors import UsageError
-from pupil.methods import NAMES
+from pupil.methods import DETECTION, NAMES
 from pupil.run import Run
 
 LAUNCHED = Path(__file__).with_name("launched.py")
@@ -54,7 +54,7 @@ def test_two_processes_train_what_one_trains(shared: Path, tmp_path: Path, metho
 
 
 def test_every_method_is_launched() -> None:
-    assert {*DENSE, *WHOLE} == set(NAMES)
+    assert {*DENSE, *WHOLE, *DETECTION} == set(NAMES)
 
 
 # Their networks beside the student have batch statistics, which each process takes of its own images, and images are

@@ -18,7 +18,7 @@ from pupil.engine.progress import ProgressLines
 from pupil.engine.stepper import Batch
 from pupil.engine.trainer import Outcome
 from pupil.errors import UsageError
-from pupil.methods import NAMES
+from pupil.methods import DETECTION, NAMES
 from pupil.run import Run
 from pupil.taps import Tapped
 
@@ -551,7 +551,7 @@ def test_compiled_self_distillation_learns_what_the_eager_one_learns(
         torch.testing.assert_close(weights(tmp_path / "compiled")[name], value, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("method", NAMES)
+@pytest.mark.parametrize("method", [name for name in NAMES if name not in DETECTION])
 def test_what_is_trained_beside_the_student_stays_behind(tmp_path: Path, method: str) -> None:
     if method in launched.WHOLE:
         ours, bare = classifiers.trainer(tmp_path / "run", method, steps=1), classifiers.network(seed=9)

@@ -106,7 +106,7 @@ def test_data_without_classes_are_refused() -> None:
 
 def test_dense_predictions_are_refused() -> None:
     task = SegmentationTask(["road", "car"])
-    with pytest.raises(UsageError, match=r"one prediction an image for method 'bake', got segmentation: choose a"):
+    with pytest.raises(UsageError, match=r"one prediction an image for method 'bake', got segmentation with a pred"):
         bake(nn.Conv2d(3, 2, 1), None, task, torch.zeros(1, 3, 4, 4))
 
 

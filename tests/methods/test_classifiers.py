@@ -77,5 +77,7 @@ def test_tokens_are_one_vector_an_image(name: str, teacher: nn.Module) -> None:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_our_own_residual_networks(name: str) -> None:
-    student, teacher = (load_model(f"pupil:resnet{depth}", len(TASK.classes), dense=False, seed=0) for depth in (8, 14))
+    student, teacher = (
+        load_model(f"pupil:resnet{depth}", len(TASK.classes), kind="whole", seed=0) for depth in (8, 14)
+    )
     check_one_step(name, student, teacher)

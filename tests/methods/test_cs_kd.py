@@ -68,7 +68,7 @@ def test_batches_bring_another_image_of_the_class() -> None:
 
 
 def test_dense_tasks_are_refused_in_one_line() -> None:
-    with pytest.raises(UsageError, match="one prediction an image for method 'cs-kd', got segmentation: choose a"):
+    with pytest.raises(UsageError, match="one prediction an image for method 'cs-kd', got segmentation with a pred"):
         cs_kd(nn.Conv2d(3, 2, 1), None, SegmentationTask(["a", "b"]), IMAGE)
 
 

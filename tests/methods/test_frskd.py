@@ -45,7 +45,7 @@ class Classifier(nn.Module):
 
 def batch(task: Task, size: tuple[int, int] = (32, 48)) -> tuple[Tensor, Tensor]:
     random = torch.Generator().manual_seed(0)
-    shape = (4, *size) if task.dense else (4,)
+    shape = (4, *size) if task.kind == "dense" else (4,)
     return torch.rand(4, 3, *size, generator=random), torch.randint(0, len(CLASSES), shape, generator=random)
 
 

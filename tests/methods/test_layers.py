@@ -44,7 +44,7 @@ def test_the_last_feature_feeds_the_classifier(spec: str, layer: str) -> None:
     ],
 )
 def test_the_last_feature_of_a_classifier(spec: str, layer: str) -> None:
-    model = load_model(spec, 7, dense=False, seed=0)
+    model = load_model(spec, 7, kind="whole", seed=0)
     task = ClassificationTask([str(each) for each in range(7)])
     assert last_feature(model, dry_run(model, torch.zeros(1, 3, 32, 32), task.call), 7) == layer
 

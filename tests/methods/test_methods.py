@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import pupil.methods
 from pupil.engine.balance import balance
 from pupil.errors import UsageError
-from pupil.methods import ALIASES, ALONE, NAMES, WHOLE, load_method, method_name
+from pupil.methods import ALIASES, ALONE, DETECTION, NAMES, WHOLE, load_method, method_name
 from pupil.methods.plan import Plan
 from pupil.methods.settings import method_options, parse_settings
 from pupil.models import load_model
@@ -22,7 +22,8 @@ from pupil.tasks.segmentation import SegmentationTask
 
 CLASSES = 5
 TASK = SegmentationTask([str(each) for each in range(CLASSES)])
-DENSE = [name for name in NAMES if name not in WHOLE]  # those for maps; the others have classifiers in their own tests
+# Those for maps; the others have classifiers or detectors in their own tests.
+DENSE = [name for name in NAMES if name not in (*WHOLE, *DETECTION)]
 TAUGHT = [name for name in DENSE if name not in ALONE]
 OF_IMAGES = ("similarity", "cckd", "rkd", "pkt")  # they relate images, whatever a layer shows of one
 WITH_LAYER = [name for name in TAUGHT if "layer" in method_options(load_method(name))]
@@ -105,7 +106,9 @@ def test_a_net_of_torchvision(name: str) -> None:
 
 def test_every_file_of_a_method_is_visited_by_its_name() -> None:
     files = {path.stem for path in Path(pupil.methods.__file__).parent.glob("*.py")}
-    assert files - {"__init__", "layers", "maps", "plan", "settings"} == {name.replace("-", "_") for name in NAMES}
+    assert files - {"__init__", "layers", "maps", "plan", "pyramids", "settings"} == {
+        name.replace("-", "_") for name in NAMES
+    }
 
 
 @pytest.mark.parametrize("name", TAUGHT)

@@ -10,8 +10,10 @@ from pupil.distiller import Term
 from pupil.errors import UsageError
 from pupil.lesson import Activations, Lesson, dense_outputs
 from pupil.losses import KDLoss
-from pupil.methods.plan import needed, planned, weighing, with_teacher
+from pupil.methods.plan import needed, planned, require, usual_temperature, weighing, with_teacher
 from pupil.schedules import Share, linear, weight_at
+from pupil.tasks.classification import ClassificationTask
+from pupil.tasks.detection.task import DetectionTask
 from pupil.tasks.segmentation import SegmentationTask
 
 TASK = SegmentationTask(["road", "car"])
@@ -69,3 +71,21 @@ def test_the_teacher_is_given_back_or_asked_for() -> None:
     assert needed(teacher) is teacher
     with pytest.raises(UsageError, match="got none: pass --teacher RUN, or use --method none"):
         needed(None)
+
+
+def test_a_method_is_refused_where_networks_answer_otherwise() -> None:
+    require(TASK, "cwd", "dense")
+    require(TASK, "kd", "whole", "dense")
+    wanted = (
+        "expected a task with one prediction an image or boxes of objects for method 'mine', got segmentation with a "
+    )
+    with pytest.raises(UsageError, match=f"{wanted}prediction at every position: choose another method"):
+        require(TASK, "mine", "whole", "boxes")
+    with pytest.raises(UsageError, match="at every position for method 'cwd', got detection with boxes of objects: "):
+        require(DetectionTask(["car"]), "cwd", "dense")
+
+
+def test_the_usual_temperature_is_that_of_the_kind() -> None:
+    tasks = ClassificationTask(["cat", "dog"]), TASK
+    assert [usual_temperature(task, None) for task in tasks] == [4.0, 1.0]
+    assert usual_temperature(TASK, 2.0) == 2.0

@@ -96,7 +96,7 @@ def test_the_last_three_blocks_are_a_chain(build, task, layers, terms):
     assert distiller.teacher is None
     assert distiller.student.layers == layers
     assert list(distiller.losses) == ["task", *terms]
-    image, target = batch(task.dense)
+    image, target = batch(task.kind == "dense")
     lesson = distiller.lesson(image, target, progress=0.9)
     ratios = balance(distiller, [(image, target, None)], progress=0.9)
     shown = distiller(image, target, progress=0.9)

@@ -19,7 +19,7 @@ def test_images_and_maps_meet_the_virtual_teacher_at_their_labels() -> None:
     for net, task, target in zip(nets, tasks, targets, strict=True):
         term = tf_kd(net, None, task, image, weight=2.0).distiller(image, target)["tf_kd"]
         logits = net(image)
-        if task.dense:
+        if task.kind == "dense":
             logits = nn.functional.interpolate(logits, size=(8, 8), mode="bilinear")
         torch.testing.assert_close(term, 2.0 * tf_kd_loss(logits, target, ignore_index=255))
         mixed = torch.rand(4, 3, *target.shape[1:]).softmax(dim=1)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from pupil.errors import UsageError
+from pupil.lesson import Kind
 from pupil.models import CIFAR, IMAGENET, PLAIN, Preprocessing, count_parameters, load_model, model_names
 from pupil.models.preprocessing import attach
 from pupil.run import Run
@@ -89,7 +90,9 @@ def test_names_list_both_families() -> None:
     assert names["pupil"][:4] == ["tiny", "small", "base", "large"]
     assert "deeplabv3_resnet50" in names["torchvision"]
     assert "resnet50" not in names["torchvision"]
-    whole = model_names(dense=False)
+    assert list(model_names(kind="boxes")) == ["pupil", "torchvision", "timm"]
+    assert model_names(kind="boxes")["pupil"] == ["tiny-retinanet", "tiny-fcos", "tiny-fasterrcnn"]
+    whole = model_names(kind="whole")
     assert list(whole) == ["pupil", "torchvision", "timm", "transformers"]
     assert "resnet50" in whole["torchvision"]
     assert "deeplabv3_resnet50" not in whole["torchvision"]
@@ -152,24 +155,43 @@ def test_mistakes_get_one_line(spec: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "dense", "message"),
+    ("spec", "kind", "message"),
     [
         (
             "pupil:tiny",
-            False,
+            "whole",
             "one prediction an image, got 'pupil:tiny' with .* at every position: use pupil:resnet8, ",
         ),
-        ("pupil:resnet20", True, "a prediction at every position, got 'pupil:resnet20' .*: use .*pupil:lane-resnet18"),
-        ("torchvision:deeplabv3_resnet50", False, "with one prediction an image, got .*: use .*torchvision:resnet50"),
-        ("torchvision:resnet50", True, "with a prediction at every position, got .*: use torchvision:fcn_resnet50"),
-        ("smp:unet/resnet18", False, "got 'smp:unet/resnet18' with .*: use pupil:NAME, torchvision:NAME, timm:NAME"),
-        ("transformers:upernet", False, "one prediction an image, got 'transformers:upernet' with "),
-        ("transformers:convnext", True, "a prediction at every position, got 'transformers:convnext' with one"),
+        ("pupil:resnet20", "dense", "a prediction at every position, got 'pupil:resnet20' .*: use .*lane-resnet18"),
+        ("torchvision:deeplabv3_resnet50", "whole", "with one prediction an image, got .*: use .*torchvision:resnet50"),
+        ("torchvision:resnet50", "dense", "with a prediction at every position, got .*: use torchvision:fcn_resnet50"),
+        ("smp:unet/resnet18", "whole", "got 'smp:unet/resnet18' with .*: use pupil:NAME, torchvision:NAME, timm:NAME"),
+        ("transformers:upernet", "whole", "one prediction an image, got 'transformers:upernet' with "),
+        ("transformers:convnext", "dense", "a prediction at every position, got 'transformers:convnext' with one"),
+        (
+            "pupil:tiny-fcos",
+            "dense",
+            "a prediction at every position, got 'pupil:tiny-fcos' with boxes of .*: use pupil:",
+        ),
+        (
+            "pupil:tiny-fcos",
+            "whole",
+            "one prediction an image, got 'pupil:tiny-fcos' with boxes of objects: use pupil:",
+        ),
+        ("pupil:tiny", "boxes", "boxes of objects, got 'pupil:tiny' with a prediction at .*: use .*pupil:tiny-fcos"),
+        ("torchvision:resnet50", "boxes", "boxes .* with one prediction an image: use torchvision:.*resnet50_fpn"),
+        (
+            "torchvision:fcos_resnet50_fpn",
+            "dense",
+            "every position, got .* with boxes .*: use torchvision:fcn_resnet50",
+        ),
+        ("smp:unet/resnet18", "boxes", "boxes .*, got .* with a prediction at every position: use pupil:NAME, torchv"),
+        ("transformers:vit", "boxes", "got .* with a prediction at every position or one prediction an image: use pup"),
     ],
 )
-def test_a_network_of_the_other_kind_is_refused(spec: str, dense: bool, message: str) -> None:
+def test_a_network_of_the_other_kind_is_refused(spec: str, kind: Kind, message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
-        load_model(spec, 5, dense=dense)
+        load_model(spec, 5, kind=kind)
     assert "\n" not in str(caught.value)
 
 
@@ -184,11 +206,14 @@ def test_a_network_of_the_other_kind_is_refused(spec: str, dense: bool, message:
 )
 def test_mistyped_classifiers_get_the_names_of_classifiers(spec: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        load_model(spec, 5, dense=False)
+        load_model(spec, 5, kind="whole")
 
 
-def test_own_code_may_be_of_either_kind(own_nets: str) -> None:
-    assert load_model(f"{own_nets}:build?width=4", 6, dense=False)[0].weight.shape[0] == 4
+def test_own_code_may_be_of_any_kind(own_nets: str) -> None:
+    whole, boxes = (load_model(f"{own_nets}:build?width=4", 6, kind=kind) for kind in ("whole", "boxes"))
+    assert whole[0].weight.shape == boxes[0].weight.shape == (4, 3, 1, 1)
+    # A detector normalises in its own transform.
+    assert (whole.preprocessing, hasattr(boxes, "preprocessing")) == (PLAIN, False)
 
 
 def test_refuses_no_classes() -> None:
@@ -219,9 +244,9 @@ def test_a_run_gives_back_its_student_and_draws_no_random_number(tmp_path: Path)
 
 
 def test_a_run_of_classification_gives_back_its_student_as_one(tmp_path: Path, own_nets: str) -> None:
-    student = load_model("pupil:resnet8", 5, dense=False, seed=1)
+    student = load_model("pupil:resnet8", 5, kind="whole", seed=1)
     a_run(tmp_path / "run", "pupil:resnet8", student, 5, CIFAR, "classification")
-    loaded = load_model(str(tmp_path / "run"), None, dense=False)
+    loaded = load_model(str(tmp_path / "run"), None, kind="whole")
     assert loaded.preprocessing == CIFAR
     assert loaded.classes == tuple(f"class {index}" for index in range(5))
     assert all(torch.equal(value, student.state_dict()[name]) for name, value in loaded.state_dict().items())
@@ -230,7 +255,30 @@ def test_a_run_of_classification_gives_back_its_student_as_one(tmp_path: Path, o
         load_model(str(tmp_path / "run"), 5)
     a_run(tmp_path / "dense", "pupil:tiny", load_model("pupil:tiny", 5), 5, IMAGENET)
     with pytest.raises(UsageError, match=r"one prediction an image, got the run .* of segmentation with .*of cl"):
-        load_model(str(tmp_path / "dense"), 5, dense=False)
+        load_model(str(tmp_path / "dense"), 5, kind="whole")
+
+
+def test_a_run_of_detection_gives_back_its_detector(tmp_path: Path) -> None:
+    student = load_model("pupil:tiny-fcos?width=32", 3, kind="boxes", seed=1)
+    record = {
+        "task": "detection",
+        "model": {"spec": "pupil:tiny-fcos?width=32", "preprocessing": None},
+        "classes": ["car", "person", "tree"],
+    }
+    Run.create(tmp_path / "run", record).save_weights(student.state_dict())
+    loaded = load_model(str(tmp_path / "run"), 3, kind="boxes")
+    assert (loaded.classes, hasattr(loaded, "preprocessing")) == (("car", "person", "tree"), False)
+    assert all(torch.equal(value, student.state_dict()[name]) for name, value in loaded.state_dict().items())
+    refused = (
+        "prediction at every position, got the run .* of detection with boxes of objects: name a run of segm.* lanes"
+    )
+    with pytest.raises(UsageError, match=refused):
+        load_model(str(tmp_path / "run"), 3)
+    a_run(tmp_path / "whole", "pupil:resnet8", load_model("pupil:resnet8", 3, kind="whole"), 3, CIFAR, "classification")
+    with pytest.raises(
+        UsageError, match=r"boxes of objects, got the run .* with one prediction .*: name a run of detec"
+    ):
+        load_model(str(tmp_path / "whole"), 3, kind="boxes")
 
 
 def test_a_run_that_does_not_fit_is_refused(tmp_path: Path) -> None:

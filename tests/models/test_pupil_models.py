@@ -12,18 +12,19 @@ from pupil.models.spec import parse
 
 
 def test_every_name_is_of_one_kind() -> None:
-    dense, whole = pupil_names(), pupil_names(dense=False)
+    dense, whole, boxes = pupil_names(), pupil_names("whole"), pupil_names("boxes")
     assert {"tiny", "large", "efficient-pyramid-b0", "enet-sad", "lane-tiny"} <= set(dense)
     assert {"resnet8", "resnet56", "resnet32x4", "resnet18", "wrn_16_2", "preact_resnet18", "densenet121"} <= set(whole)
     assert not set(dense) & set(whole)
-    assert (model_names()["pupil"], model_names(dense=False)["pupil"]) == (dense, whole)
+    assert not {*dense, *whole} & set(boxes)
+    assert (model_names()["pupil"], model_names(kind="whole")["pupil"]) == (dense, whole)
 
 
 @pytest.mark.parametrize(
     "spec", ["resnet8?shortcut=padding", "wrn_16_1?dropout=0.3", "preact_resnet18", "densenet121?growth=4"]
 )
 def test_classifiers_take_options_and_the_statistics_of_cifar(spec: str) -> None:
-    model = load_model(f"pupil:{spec}", 10, dense=False, seed=0).eval()
+    model = load_model(f"pupil:{spec}", 10, kind="whole", seed=0).eval()
     assert model.preprocessing == CIFAR
     assert model(model.preprocessing(torch.rand(2, 3, 32, 32))).shape == (2, 10)
 
@@ -62,7 +63,7 @@ def test_weights_are_fetched_only_where_they_are_asked_for(name: str, monkeypatc
 )
 def test_mistakes_get_one_line(spec: str, message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
-        load_model(f"pupil:{spec}", 10, dense=False)
+        load_model(f"pupil:{spec}", 10, kind="whole")
     assert "\n" not in str(caught.value)
     with pytest.raises(UsageError, match="expected a trained network, got 'pupil:resnet20'"):
-        load_model("pupil:resnet20", None, dense=False)
+        load_model("pupil:resnet20", None, kind="whole")

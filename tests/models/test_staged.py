@@ -26,7 +26,7 @@ THREE, FOUR = ["stage1", "stage2", "stage3"], ["stage1", "stage2", "stage3", "st
     ],
 )
 def test_names_and_shapes_of_the_parts(name: str, parts: list[str], channels: tuple[int, ...]) -> None:
-    model = load_model(f"pupil:{name}", 10, dense=False, seed=0)
+    model = load_model(f"pupil:{name}", 10, kind="whole", seed=0)
     assert [part for part, _ in model.named_children()] == ["stem", *parts, "pool", "classifier"]
     found = dry_run(model, torch.rand(2, 3, 32, 32))
     for index, each in enumerate(channels):
@@ -37,7 +37,7 @@ def test_names_and_shapes_of_the_parts(name: str, parts: list[str], channels: tu
 
 @pytest.mark.parametrize("name", ["resnet8", "wrn_16_1", "preact_resnet18", "densenet121?growth=4"])
 def test_gradient_reaches_every_parameter_at_any_size(name: str) -> None:
-    model = load_model(f"pupil:{name}", 10, dense=False, seed=0)
+    model = load_model(f"pupil:{name}", 10, kind="whole", seed=0)
     model(torch.rand(2, 3, 19, 45)).square().sum().backward()
     assert [name for name, each in model.named_parameters() if each.grad is None or not each.grad.any()] == []
 

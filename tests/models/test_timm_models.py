@@ -12,10 +12,11 @@ import torch
 from pupil.errors import UsageError
 from pupil.models import Preprocessing, load_model, model_names
 from pupil.models.spec import parse
-from pupil.models.timm_models import timm_classifier
+from pupil.models.timm_models import timm_classifier, timm_detector
 from pupil.run import Run
 from pupil.taps import dry_run
 from pupil.tasks.classification import ClassificationTask
+from pupil.tasks.detection import detector_call
 from pupil.tasks.segmentation import SegmentationTask
 
 timm = pytest.importorskip("timm")
@@ -168,7 +169,7 @@ SMALL_VIT = "vit_tiny_patch16_224?depth=2"
     ],
 )
 def test_classifiers_at_32_pixels(spec: str, embedding: str, sizes: dict[str, Any]) -> None:
-    model = load_model(f"timm:{spec}", 7, dense=False, seed=0)
+    model = load_model(f"timm:{spec}", 7, kind="whole", seed=0)
     assert model.training
     assert {name: getattr(model.preprocessing, name) for name in sizes} == sizes
     known = timm.get_pretrained_cfg(spec.partition("?")[0])
@@ -187,10 +188,10 @@ def test_a_pretrained_classifier_names_the_folders_of_imagenet(monkeypatch: pyte
         return create(name, pretrained=False, **options)
 
     monkeypatch.setattr(timm, "create_model", recorded)
-    own = load_model("timm:resnet10t?weights=imagenet", None, dense=False)
+    own = load_model("timm:resnet10t?weights=imagenet", None, kind="whole")
     assert asked[-1]
     assert (len(own.classes), own.classes[:2]) == (1000, ("n01440764", "n01443537"))
-    assert load_model("timm:resnet10t?weights=imagenet", 7, dense=False).num_classes == 7
+    assert load_model("timm:resnet10t?weights=imagenet", 7, kind="whole").num_classes == 7
     assert asked[-1]
     timm_classifier(parse("timm:resnet10t?weights=imagenet"), 7, False)
     assert not asked[-1]
@@ -198,7 +199,7 @@ def test_a_pretrained_classifier_names_the_folders_of_imagenet(monkeypatch: pyte
 
 def test_classifiers_without_classes_are_no_trained_networks() -> None:
     with pytest.raises(UsageError, match="expected a trained network, got 'timm:resnet10t'"):
-        load_model("timm:resnet10t", None, dense=False)
+        load_model("timm:resnet10t", None, kind="whole")
 
 
 @pytest.mark.parametrize(
@@ -212,5 +213,72 @@ def test_classifiers_without_classes_are_no_trained_networks() -> None:
 )
 def test_mistakes_with_classifiers_get_one_line(spec: str, message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
-        load_model(f"timm:{spec}", 7, dense=False)
+        load_model(f"timm:{spec}", 7, kind="whole")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "levels"),
+    [
+        ("resnet10t?detector=retinanet&pyramid=32", ("0", "1", "2", "p6", "p7")),
+        ("resnet10t?pyramid=32&out_indices=2,3", ("0", "1", "p6", "p7")),
+        ("mobilenetv3_small_050?detector=fcos&pyramid=32", ("0", "1", "2", "p6", "p7")),
+        ("resnet10t?detector=fasterrcnn&pyramid=32", ("0", "1", "2", "3", "pool")),
+        (
+            "swin_tiny_patch4_window7_224?depths=1,1,1,1&embed_dim=12&num_heads=1,2,3,4&detector=fcos&pyramid=32",
+            ("0", "1", "2", "p6", "p7"),
+        ),
+    ],
+)
+def test_encoders_carry_detectors(spec: str, levels: tuple[str, ...]) -> None:
+    model = load_model(f"timm:{spec}&min_size=96&max_size=128", 3, seed=0, kind="boxes")
+    assert not hasattr(model, "preprocessing")
+    image = torch.rand(2, 3, 96, 128)
+    target = [{"boxes": torch.tensor([[8.0, 8, 40, 60]]), "labels": torch.tensor([3])} for _ in image]
+    shown = detector_call(model)(model, list(image), target)
+    assert shown.output.levels == levels
+    assert all(shown.features[name].shape[:2] == (2, 32) for name in levels)
+    loss = sum(shown.output.losses.values())
+    loss.backward()
+    assert loss.isfinite()
+    first = next(iter(model.backbone.encoder.parameters()))
+    assert first.grad.abs().sum() > 0
+
+
+def test_a_detector_normalises_as_its_encoder_was_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    create = timm.create_model
+
+    def recorded(name: str, pretrained: bool, **options: Any) -> Any:
+        asked.append(pretrained)
+        return create(name, pretrained=False, **options)
+
+    monkeypatch.setattr(timm, "create_model", recorded)
+    spec = "timm:vgg11.tv_in1k?detector=fcos&pyramid=32&score_thresh=0.3&weights=true"
+    known = timm.get_pretrained_cfg("vgg11.tv_in1k")
+    model: Any = timm_detector(parse(spec), 3, True)
+    assert asked[-1]
+    assert (model.transform.image_mean, model.transform.image_std) == (list(known.mean), list(known.std))
+    assert model.score_thresh == 0.3
+    timm_detector(parse(spec), 3, False)
+    assert not asked[-1]
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("resnet10t?detector=yolo", "unknown detector 'yolo': expected one of retinanet, fcos, fasterrcnn"),
+        ("resnet10t?pyramid=48", "retinanet refused its options: num_channels .* must be divisible"),
+        ("resnet10t?minsize=96", "timm:resnet10t refused its options: .*'minsize'"),
+        (
+            "vit_tiny_patch16_224?depth=4&embed_dim=24&num_heads=3",
+            r"maps at strides 8, 16 and so on, got \[16, 16, 16\]: choose a convolutional",
+        ),
+    ],
+)
+def test_mistakes_with_detectors_get_one_line(spec: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        load_model(f"timm:{spec}", 3, kind="boxes")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UsageError, match="expected a trained network, got 'timm:resnet10t'"):
+        load_model("timm:resnet10t?weights=true", None, kind="boxes")

@@ -105,7 +105,7 @@ TASK = ClassificationTask([str(index) for index in range(7)])
     ],
 )
 def test_classifiers_at_32_pixels(spec: str, embedding: str, sizes: dict[str, Any]) -> None:
-    model = load_model(f"torchvision:{spec}", 7, dense=False, seed=0)
+    model = load_model(f"torchvision:{spec}", 7, kind="whole", seed=0)
     assert model.training
     assert model.preprocessing == Preprocessing(IMAGENET.mean, IMAGENET.std, **sizes)
     found = dry_run(model, torch.rand(2, 3, 32, 32), TASK.call)
@@ -125,10 +125,10 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("word", ["imagenet", "true", "DEFAULT", "imagenet1k_v1"])
 def test_a_pretrained_classifier_keeps_its_classes_or_gets_new_ones(stored: dict[str, torch.Tensor], word: str) -> None:
-    own = load_model(f"torchvision:squeezenet1_1?weights={word}", None, dense=False)
+    own = load_model(f"torchvision:squeezenet1_1?weights={word}", None, kind="whole")
     assert own.classes[:2] == ("tench", "goldfish")
     assert all(torch.equal(value, stored[name]) for name, value in own.state_dict().items())
-    other = load_model(f"torchvision:squeezenet1_1?weights={word}", 7, dense=False).state_dict()
+    other = load_model(f"torchvision:squeezenet1_1?weights={word}", 7, kind="whole").state_dict()
     assert [name for name, value in other.items() if value.shape != stored[name].shape] == [
         "classifier.1.weight", "classifier.1.bias"
     ]  # fmt: skip
@@ -157,7 +157,7 @@ def test_weights_of_another_shape_are_refused(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(
         UsageError, match=r"expected 0.weight of the weights to be \(5, 3, 1, 1\), got \(4, 3, 1, 1\): le"
     ):
-        load_model("torchvision:resnet18?weights=imagenet", 1000, dense=False)
+        load_model("torchvision:resnet18?weights=imagenet", 1000, kind="whole")
 
 
 def test_a_classifier_of_another_width_is_no_new_classifier() -> None:
@@ -183,10 +183,10 @@ def test_a_classifier_of_another_width_is_no_new_classifier() -> None:
 )
 def test_mistakes_with_classifiers_get_one_line(spec: str, message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
-        load_model(f"torchvision:{spec}", 7, dense=False)
+        load_model(f"torchvision:{spec}", 7, kind="whole")
     assert "\n" not in str(caught.value)
 
 
 def test_a_classifier_without_weights_has_no_classes_of_its_own() -> None:
     with pytest.raises(UsageError, match="expected a trained network, got 'torchvision:resnet18'"):
-        load_model("torchvision:resnet18", None, dense=False)
+        load_model("torchvision:resnet18", None, kind="whole")

@@ -209,7 +209,7 @@ VIT = "transformers:vit?hidden_size=32&num_hidden_layers=2&num_attention_heads=2
     ],
 )
 def test_classifiers_at_32_pixels(spec: str, sizes: dict[str, Any]) -> None:
-    model = load_model(spec, 5, dense=False, seed=0)
+    model = load_model(spec, 5, kind="whole", seed=0)
     assert model.training
     assert {name: getattr(model.preprocessing, name) for name in sizes} == sizes
     task = ClassificationTask([str(index) for index in range(5)])
@@ -217,10 +217,10 @@ def test_classifiers_at_32_pixels(spec: str, sizes: dict[str, Any]) -> None:
 
 
 def test_a_folder_of_a_classifier_keeps_its_classes(tmp_path: Path) -> None:
-    load_model(VIT, 3, dense=False, seed=0).save_pretrained(tmp_path / "vit")
-    own = load_model(f"transformers:{tmp_path / 'vit'}?weights=true", None, dense=False)
+    load_model(VIT, 3, kind="whole", seed=0).save_pretrained(tmp_path / "vit")
+    own = load_model(f"transformers:{tmp_path / 'vit'}?weights=true", None, kind="whole")
     assert own.classes == ("class 0", "class 1", "class 2")
-    other = load_model(f"transformers:{tmp_path / 'vit'}?weights=true", 5, dense=False)
+    other = load_model(f"transformers:{tmp_path / 'vit'}?weights=true", 5, kind="whole")
     name = "vit.embeddings.cls_token"
     assert torch.equal(own.state_dict()[name], other.state_dict()[name])
     with pytest.raises(UsageError, match="unknown architecture of transformers for semantic segmentation 'vit'"):
@@ -229,4 +229,4 @@ def test_a_folder_of_a_classifier_keeps_its_classes(tmp_path: Path) -> None:
 
 def test_a_size_that_the_network_never_takes_is_one_line() -> None:
     with pytest.raises(UsageError, match="expected transformers:swin to run on an image of 320 pixels a side, got "):
-        load_model("transformers:swin?depths=1,1&num_heads=1,2&embed_dim=16&image_size=32", 5, dense=False)
+        load_model("transformers:swin?depths=1,1&num_heads=1,2&embed_dim=16&image_size=32", 5, kind="whole")

@@ -34,5 +34,5 @@ def test_200_epochs_of_anchors_are_800_of_images() -> None:
 
 
 def test_the_network_is_the_released_one() -> None:
-    student = load_model(recipe.PUBLISHED.student, 100, dense=False)
+    student = load_model(recipe.PUBLISHED.student, 100, kind="whole")
     assert sum(each.numel() for each in student.parameters()) == 11_217_444

@@ -34,7 +34,7 @@ def test_the_numbers_are_those_of_the_card() -> None:
 
 
 def test_student_and_self_teacher_have_the_parameters_of_the_card() -> None:
-    student = load_model(recipe.PUBLISHED.student, 100, dense=False)
+    student = load_model(recipe.PUBLISHED.student, 100, kind="whole")
     task = ClassificationTask([*map(str, range(100))])
     plan = frskd(student, None, task, torch.zeros(1, 3, 32, 32), **parse_settings(frskd, recipe.PUBLISHED.settings))
     teacher = plan.distiller.teacher

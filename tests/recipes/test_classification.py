@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from command import Ended, pupil
 from data.miniature import write_class_split
 from pupil.errors import UsageError
-from pupil.methods import ALONE, NAMES, load_method
+from pupil.methods import ALONE, DETECTION, NAMES, load_method
 from pupil.methods.settings import method_options
 from pupil.models import load_model
 from pupil.recipes.classification import classification, prepare
@@ -52,7 +52,7 @@ def train(*words: object) -> Ended:
     return pupil("train", "classification", "--smoke", "--device", "cpu", "--student", "pupil:resnet8", *words)
 
 
-@pytest.mark.parametrize("method", [name for name in NAMES if name not in DENSE])
+@pytest.mark.parametrize("method", [name for name in NAMES if name not in (*DENSE, *DETECTION)])
 def test_every_method_by_the_command(method: str, images: Path, expert: Path) -> None:
     ended = train("--data", images, "--method", method, *([] if method in ALONE else ["--teacher", expert]))
     assert ended.code == 0, ended.err
@@ -65,7 +65,7 @@ def test_every_method_by_the_command(method: str, images: Path, expert: Path) ->
     terms = [row["terms"] for row in run.metrics if "terms" in row][-1]
     assert all(math.isfinite(value) for value in terms.values())
     weights = load_file(run.folder / "student.safetensors")
-    assert load_model(str(run.folder), 3, dense=False).state_dict().keys() == weights.keys()
+    assert load_model(str(run.folder), 3, kind="whole").state_dict().keys() == weights.keys()
     assert 'src="data:image/' in (run.folder / "report.html").read_text()
 
 

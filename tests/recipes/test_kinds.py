@@ -26,6 +26,6 @@ def test_every_task_answers_what_a_finished_run_asks(task: str) -> None:
 
 
 def test_a_task_of_a_later_version_is_refused() -> None:
-    line = r"^expected a run of segmentation or classification or lanes, got 'depth': update pupil$"
+    line = r"^expected a run of segmentation or classification or lanes or detection, got 'depth': update pupil$"
     with pytest.raises(UsageError, match=line):
         kind_of({"task": "depth"})

@@ -21,8 +21,9 @@ from pupil.data.lanes.formats import lanes_validation
 from pupil.data.lanes.lane_images import distinct_lanes, lane_classes
 from pupil.data.lanes.tusimple import SLOTS, read_records
 from pupil.engine.trainer import Trainer
-from pupil.methods import ALONE, NAMES, WHOLE
+from pupil.methods import ALONE, DETECTION, NAMES, WHOLE
 from pupil.models import load_model
+from pupil.recipes.comparison import compare
 from pupil.recipes.lanes import lanes, prepare, task_from
 from pupil.recipes.options import Lanes
 from pupil.recipes.trained import evaluate_run, load_trained
@@ -77,7 +78,7 @@ def refused(ended: Ended, message: str, out: str = "run") -> None:
     assert not Path(out).exists()
 
 
-@pytest.mark.parametrize("method", [name for name in NAMES if name not in WHOLE])
+@pytest.mark.parametrize("method", [name for name in NAMES if name not in (*WHOLE, *DETECTION)])
 def test_every_method_by_the_command(method: str, expert: Path) -> None:
     ended = train("--method", method, *([] if method in ALONE else ["--teacher", expert]))
     assert ended.code == 0, ended.err
@@ -304,3 +305,16 @@ def test_code_of_ones_own_is_not_run_unasked(own: str) -> None:
     ended = pupil("evaluate", "run")
     assert (ended.code, "not run unasked" in ended.err) == (2, True)
     assert pupil("evaluate", "run", "--data", data).code == 0
+
+
+def test_a_comparison_of_lane_networks_goes_on_where_it_was_cut() -> None:
+    """The run knows the network for its images; the options stay as they were given."""
+    options = Lanes(data="exported", size="48x64", steps=2, batch_size=2, evaluations=1, device="cpu")
+    for split in ("train", "val"):
+        write_tusimple(DrawnLanes(2, (48, 64), split=split), "exported", split)
+    kept = {"out": "table", "teacher": None, "student": options, "methods": ["none"], "seeds": [0], "train": lanes}
+    [(first, run)] = compare(**kept)  # type: ignore[arg-type]
+    [(again, _)] = compare(**kept)  # type: ignore[arg-type]
+    assert first == again
+    assert run.record["model"]["spec"] == "pupil:lane-tiny?size=48x64"
+    assert run.record["options"]["student"] == "pupil:lane-tiny"

@@ -98,14 +98,14 @@ def test_other_tasks_are_shrunk_to_sides_that_networks_take(tmp_path: Path) -> N
         write_class_split(tmp_path / "images", split, size=(32, 32))
     lanes = Lanes(method="sad", data="lanes", size="208x976")
     images = Classification(method="bake", data="images", size="64x224", student="pupil:resnet8")
-    for published, size, student in (
+    for published, size, network in (
         (lanes, "32x120", "pupil:lane-tiny?size=32x120"),
         (images, "32x32", "pupil:resnet8"),
     ):
         options = replace(published, smoke=True, device="cpu", overwrite=True, out="out")
         record = as_published("some-paper", published, options).record
         assert (record["recipe"], record["task"]) == ("some-paper", general(published).NAME)
-        assert (record["options"]["size"], record["options"]["student"]) == (size, student)
+        assert (record["options"]["size"], record["model"]["spec"]) == (size, network)
 
 
 def test_settings_belong_to_the_method_of_the_paper() -> None:

@@ -20,7 +20,7 @@ from pupil.data.segmentation import drawn_scenes
 from pupil.data.street import StreetScenes
 from pupil.engine.trainer import Trainer
 from pupil.errors import UsageError
-from pupil.methods import ALONE, NAMES, WHOLE
+from pupil.methods import ALONE, DETECTION, NAMES, WHOLE
 from pupil.models import load_model
 from pupil.recipes.options import Segmentation
 from pupil.recipes.segmentation import prepare, segmentation, task_from
@@ -56,7 +56,7 @@ def weights(run: str) -> dict[str, torch.Tensor]:
     return load_file(f"{run}/student.safetensors")
 
 
-@pytest.mark.parametrize("method", [name for name in NAMES if name not in WHOLE])
+@pytest.mark.parametrize("method", [name for name in NAMES if name not in (*WHOLE, *DETECTION)])
 def test_every_method_by_the_command(method: str, miniature: Path, teacher: Path) -> None:
     ended = train("--data", miniature, "--size", "32x48", "--method", method, "--teacher", teacher)
     assert ended.code == 0, ended.err

@@ -36,7 +36,7 @@ def test_the_numbers_are_those_of_the_card() -> None:
 
 
 def test_the_self_teacher_has_the_parameters_of_the_card() -> None:
-    student = load_model(recipe.PUBLISHED.student.partition("?")[0], 21, dense=True)
+    student = load_model(recipe.PUBLISHED.student.partition("?")[0], 21, kind="dense")
     task = SegmentationTask([*map(str, range(21))])
     plan = frskd(student, None, task, torch.zeros(1, 3, 64, 64), **parse_settings(frskd, recipe.PUBLISHED.settings))
     teacher = plan.distiller.teacher

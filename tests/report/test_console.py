@@ -79,6 +79,13 @@ def test_methods_are_paragraphs(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(line.startswith("    ") for each in paragraphs[:-1] for line in each.splitlines()[1:])
 
 
+def test_layers_of_a_detector_are_followed_by_what_its_call_names(capsys: pytest.CaptureFixture[str]) -> None:
+    print_layers("pupil:tiny-fcos?width=32&min_size=32&max_size=64", (32, 64), 3, kind="boxes")
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[lines.index([]) + 1 :][:2] == [["feature", "shape"], ["0", "32", "x", "4", "x", "8"]]
+    assert ["cls_logits", "42", "x", "4"] in lines
+
+
 def test_layers_say_what_cannot_be_tapped_and_why(capsys: pytest.CaptureFixture[str]) -> None:
     print_layers("pupil:tiny", (32, 48), 5)
     lines = capsys.readouterr().out.splitlines()

@@ -51,7 +51,7 @@ def two_lanes(size: tuple[int, int] = (24, 40)) -> Tensor:
 
 
 def test_what_it_says_of_itself() -> None:
-    assert (task().name, task().dense, task().classes) == ("lanes", True, CLASSES)
+    assert (task().name, task().kind, task().classes) == ("lanes", "dense", CLASSES)
     found = {metric: task(metric=metric).metric for metric in ("tusimple", "culane", "bdd100k")}
     assert found == {"tusimple": "accuracy", "culane": "f1", "bdd100k": "iou"}
     assert task().legend == {"lane 1": (255, 0, 0), "lane 2": (0, 255, 0)}

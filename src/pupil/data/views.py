@@ -172,8 +172,22 @@ def seeded(view: int) -> Iterator[None]:
         random.setstate(states[2])
 
 
+def batched(items: Sequence[tuple[Any, Any, Tensor]]) -> tuple[Any, Any, Tensor]:
+    """The items of `Views` as a batch to train on: stacked, or as lists where a target is a dict, as of detectors.
+
+    Example:
+        >>> image, target, sample = batched([(torch.zeros(3, 4, 4), {"labels": 1}, torch.tensor([0, 1]))])
+        >>> type(image), target, sample
+        (<class 'list'>, [{'labels': 1}], tensor([[0, 1]]))
+    """
+    image, target, sample = zip(*items, strict=True)
+    if isinstance(target[0], dict):
+        return list(image), list(target), torch.stack(sample)
+    return default_collate(list(image)), default_collate(list(target)), torch.stack(sample)
+
+
 def collate(items: Sequence[tuple[Any, Any, Tensor]]) -> tuple[Any, Any, Tensor]:
-    """The items of `Views` as a batch: stacked where they are of one size, else a list in the same order.
+    """The items of `Views` as a batch to score: stacked where they are of one size, else a list in the same order.
 
     Pass it to a `DataLoader` as `collate_fn` where images or labels differ in size.
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from pupil.data.batches import in_order
+from pupil.data.nested import moved
 from pupil.data.views import Source, Views, collate
 from pupil.engine.interrupts import leave_interrupts_to_the_trainer
 from pupil.networks.modes import evaluating
@@ -58,13 +59,15 @@ def evaluate(
     with evaluating(model):
         for batch, labels, _ in loader:
             for images, targets in _alike(batch, labels):
-                scores.update(task.predict(model, images.to(device)), targets.to(device))
+                scores.update(task.predict(model, moved(images, device)), moved(targets, device))
     return dict(scores.compute())
 
 
-def _alike(images: Any, targets: Any) -> Iterator[tuple[Tensor, Tensor]]:
-    """A batch of one size as it is, a batch of several sizes image by image."""
-    if isinstance(images, Tensor) and isinstance(targets, Tensor):
+def _alike(images: Any, targets: Any) -> Iterator[tuple[Any, Any]]:
+    """A batch of one size as it is, one of several sizes image by image; detectors take any sizes at once."""
+    if isinstance(targets, list) and isinstance(targets[0], dict):
+        yield list(images), targets
+    elif isinstance(images, Tensor) and isinstance(targets, Tensor):
         yield images, targets
     else:
         yield from ((image[None], target[None]) for image, target in zip(images, targets, strict=True))

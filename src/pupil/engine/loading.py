@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,8 @@ from torch.utils.data import DataLoader, Sampler
 
 from pupil.data.batches import Batches, Item, MakeBatches
 from pupil.data.mixing import Mix
-from pupil.data.views import Views
+from pupil.data.nested import moved
+from pupil.data.views import Views, batched
 from pupil.engine.interrupts import leave_interrupts_to_the_trainer
 from pupil.engine.options import Training
 from pupil.engine.processes import share_marks
@@ -93,13 +93,14 @@ class Loading:
             self.views,
             batch_sampler=Parts(whole, self.options.accumulate),
             num_workers=workers,
+            collate_fn=batched,
             pin_memory=device.type == "cuda",
             worker_init_fn=leave_interrupts_to_the_trainer,
             # A generator of its own: the loader would otherwise draw from the training's.
             generator=torch.Generator(),
         )
         for place, (image, target, sample) in enumerate(loader, start=first * self.options.accumulate):
-            image, target = _moved(image, device), _moved(target, device)
+            image, target = moved(image, device), moved(target, device)
             if self.mix is not None:
                 image, target = self.mix(image, target, self._random(place))
             yield image, target, sample
@@ -136,7 +137,3 @@ class Parts(Sampler[list[Item]]):
                     "process: change --batch-size or --accumulate"
                 )
             yield from (items[part :: self.count] for part in range(self.count))
-
-
-def _moved(value: Any, device: torch.device) -> Any:
-    return value.to(device, non_blocking=True)

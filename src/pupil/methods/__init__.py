@@ -9,6 +9,7 @@ from pupil.errors import unknown
 from pupil.methods.plan import Plan
 
 CONTROLS = ("none", "label-smoothing")  # no distillation
+DETECTION = ("mimic", "fbkd", "aid", "aid-self", "pkd", "fgd")  # those that compare the pyramids of two detectors
 SELF_DISTILLATION = ("tf-kd", "cs-kd", "ps-kd", "byot", "bake", "frskd", "sad")
 # In the order in which they are listed to readers.
 NAMES = (
@@ -18,6 +19,7 @@ NAMES = (
     *("icsd", "aicsd", "pairwise", "cwd"),  # segmentation: classes and positions of an image
     *("similarity", "cckd", "rkd", "pkt"),  # relations between images
     *SELF_DISTILLATION,
+    *DETECTION,
 )
 ALONE = (*CONTROLS, *SELF_DISTILLATION)  # those that ask no teacher
 WHOLE = ("bake", "cs-kd")  # those that need one class for a whole image

@@ -8,7 +8,7 @@ from pupil.distiller import Term
 from pupil.lesson import dense_outputs
 from pupil.losses.icsd import ICSDLoss, Variant
 from pupil.losses.kd import KDLoss
-from pupil.methods.plan import Plan, refuse_whole, weighing, with_teacher
+from pupil.methods.plan import Plan, require, weighing, with_teacher
 from pupil.schedules import adaptive
 from pupil.tasks.task import Task
 
@@ -38,7 +38,7 @@ def aicsd(
         weight: fixes the weight of the inter-class term instead; the authors use 9500 for crops of 513 pixels.
         pixel_weight: fixes the weight of the pixel-wise term instead.
     """
-    refuse_whole(task, "aicsd")
+    require(task, "aicsd", "dense")
     labels, fading = adaptive(of="labels"), adaptive(of="teacher")
     terms = {
         "icsd": Term(ICSDLoss(variant=variant), dense_outputs(), weighing(share, weight, labels)),

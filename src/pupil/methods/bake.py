@@ -12,7 +12,7 @@ from pupil.distiller import Term
 from pupil.lesson import outputs
 from pupil.losses.kd import KDLoss
 from pupil.methods.layers import last_feature
-from pupil.methods.plan import Plan, planned, refuse_dense
+from pupil.methods.plan import Plan, planned, require
 from pupil.paper import Paper
 from pupil.taps import dry_run
 from pupil.tasks.task import Task
@@ -62,7 +62,7 @@ def bake(
         layer: what the images are compared by; None takes what the last linear layer receives.
         weight: of the term.
     """
-    refuse_dense(task, "bake")
+    require(task, "bake", "whole")
     layer = layer or last_feature(student, dry_run(student, image, task.call), len(task.classes))
     ensemble = BatchEnsembleTeacher(layer, temperature=temperature, weight=ensemble_weight)
     term = Term(KDLoss(temperature=temperature), outputs, weight)

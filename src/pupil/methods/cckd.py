@@ -106,7 +106,7 @@ def cckd(
         further={"kd": softened} if kd_share or kd_weight else None,
         task_weight=task_weight,
     )
-    if sampler == "uniform" or (sampler == "class" and task.dense):
+    if sampler == "uniform" or (sampler == "class" and task.kind == "dense"):
         return plan
     labels: Callable[[Source], Any] = classes_of
     if sampler == "superclass":

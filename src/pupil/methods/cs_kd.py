@@ -13,7 +13,7 @@ from pupil.data.class_batches import anchored
 from pupil.distiller import Distiller, Term
 from pupil.lesson import Inputs, Lesson
 from pupil.losses.cs_kd import CSKDLoss
-from pupil.methods.plan import Plan, refuse_dense
+from pupil.methods.plan import Plan, require
 from pupil.taps import Tapped
 from pupil.tasks.task import Task
 
@@ -44,7 +44,7 @@ def cs_kd(
         temperature: softens both predictions.
         weight: of the term.
     """
-    refuse_dense(task, "cs-kd")
+    require(task, "cs-kd", "whole")
     loss, inputs = task.objective()
     terms = {
         "task": Term(loss, partial(_first_half, inputs=inputs)),

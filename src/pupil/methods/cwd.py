@@ -8,7 +8,7 @@ from pupil.distiller import Term
 from pupil.lesson import dense_outputs
 from pupil.losses.cwd import CWDLoss
 from pupil.methods.layers import between_layers
-from pupil.methods.plan import Plan, refuse_whole, weighing, with_teacher
+from pupil.methods.plan import Plan, require, weighing, with_teacher
 from pupil.tasks.task import Task
 
 PAPER = CWDLoss.paper
@@ -37,7 +37,7 @@ def cwd(
         share: pull of the term relative to the labels.
         weight: fixes the weight instead; the authors use 3 on logits and 50 on features.
     """
-    refuse_whole(task, "cwd")
+    require(task, "cwd", "dense")
     scale = weighing(share, weight)
     if layer is None:
         term = Term(CWDLoss(temperature=temperature), dense_outputs(), scale)

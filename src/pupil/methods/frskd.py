@@ -86,13 +86,13 @@ def frskd(
             the others.
     """
     if start is None:
-        start = 2 / 3 if task.dense else 0.0
+        start = 2 / 3 if task.kind == "dense" else 0.0
     if feature_weight is None and layers is None and own_layers(student, "levels"):
         feature_weight = PYRAMID_WEIGHT
     names, maps, channels = _levels(student, task, image[:1], layers)
     network: nn.Module = (
         PyramidSelfTeacher(channels, len(task.classes), width=width, depth=depth)
-        if task.dense
+        if task.kind == "dense"
         else SelfTeacher(channels, len(task.classes), width=width, depth=depth, variant=variant)
     )
     schedule: Weight = after(start, partial(_rising, start=start)) if start else 1.0
@@ -138,7 +138,7 @@ def _levels(
     names = named(layers) or own_layers(student, "levels") or _deepest(task, shown)
     levels = {name: shown.at(name) for name in names}
     names.sort(key=lambda name: -math.prod(levels[name][1][2:]))
-    if not task.dense:
+    if task.kind != "dense":
         check_halving([levels[name][1] for name in names])
     maps = [nn.Sequential(levels[name][0], nn.ReLU()) for name in names]
     return names, maps, [levels[name][1][1] for name in names]
@@ -149,9 +149,9 @@ def _deepest(task: Task, shown: LayerMaps) -> list[str]:
     shapes = shown.shapes()
     # A map of a single channel is a mask.
     by_size = {shapes[name][2:]: name for name in shown.stages() if shapes[name][1] > 1}
-    rows = [_row(coarsest, by_size, rounded=task.dense) for coarsest in sorted(by_size)]
+    rows = [_row(coarsest, by_size, rounded=task.kind == "dense") for coarsest in sorted(by_size)]
     row = max(rows, key=len, default=[])[:MOST_LEVELS]
-    if not row or (len(row) < 2 and not task.dense):
+    if not row or (len(row) < 2 and task.kind != "dense"):
         raise UsageError(
             f"expected layers of two resolutions or more, each half the one before, got {sorted(by_size)}: "
             "name them with --set layers=NAME,NAME (see `pupil layers`)"

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from pupil.distiller import Term
 from pupil.lesson import dense_outputs
 from pupil.losses.icsd import ICSDLoss, Variant
-from pupil.methods.plan import Plan, refuse_whole, weighing, with_teacher
+from pupil.methods.plan import Plan, require, weighing, with_teacher
 from pupil.tasks.task import Task
 
 PAPER = ICSDLoss.paper
@@ -32,6 +32,6 @@ def icsd(
         share: pull of the term relative to the labels.
         weight: fixes the weight instead; the authors use 9500 for crops of 513 pixels.
     """
-    refuse_whole(task, "icsd")
+    require(task, "icsd", "dense")
     term = Term(ICSDLoss(variant=variant), dense_outputs(), weighing(share, weight))
     return with_teacher(student, teacher, task, {"icsd": term})

@@ -14,7 +14,7 @@ from pupil.data.mixing import Mix
 from pupil.data.views import Source
 from pupil.distiller import Distiller, Term
 from pupil.errors import UsageError
-from pupil.lesson import Teacher, Weight
+from pupil.lesson import KINDS, Kind, Teacher, Weight
 from pupil.schedules import Share, scaled
 from pupil.taps import Tapped
 from pupil.tasks.task import Task
@@ -96,21 +96,12 @@ def needed(teacher: nn.Module | None) -> nn.Module:
     return teacher
 
 
-def refuse_dense(task: Task, method: str) -> None:
-    """Refuse a method that compares whole images where there is a prediction at every position."""
-    if task.dense:
+def require(task: Task, method: str, *kinds: Kind) -> None:
+    """Refuse a method where the task's networks answer with something else than it compares."""
+    if task.kind not in kinds:
         raise UsageError(
-            f"expected a task with one prediction an image for method {method!r}, got {task.name}: "
-            "choose a method for dense predictions (see `pupil methods`)"
-        )
-
-
-def refuse_whole(task: Task, method: str) -> None:
-    """Refuse a method that compares the positions of logits where there is one prediction an image."""
-    if not task.dense:
-        raise UsageError(
-            f"expected a task with a prediction at every position for method {method!r}, got {task.name}: "
-            "choose a method for whole images (see `pupil methods`)"
+            f"expected a task with {' or '.join(KINDS[kind] for kind in kinds)} for method {method!r}, "
+            f"got {task.name} with {KINDS[task.kind]}: choose another method (see `pupil methods`)"
         )
 
 
@@ -123,4 +114,4 @@ def usual_temperature(task: Task, temperature: float | None) -> float:
     """The temperature that was asked for, or the field's usual one: 4 for whole images, 1 at every position."""
     if temperature is not None:
         return temperature
-    return 1.0 if task.dense else 4.0
+    return 4.0 if task.kind == "whole" else 1.0

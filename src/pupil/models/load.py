@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from pupil.errors import UsageError, unknown
 from pupil.imports import import_function
+from pupil.lesson import KINDS, Kind
 from pupil.models.preprocessing import PLAIN, Preprocessing, attach
 from pupil.models.pupil_models import from_pupil, pupil_names
 from pupil.models.smp_models import from_smp, smp_names
 from pupil.models.spec import Spec, arguments, parse, signature
-from pupil.models.timm_models import from_timm, timm_classifier, timm_names
+from pupil.models.timm_models import from_timm, timm_classifier, timm_detector, timm_names
+from pupil.models.torchvision_detectors import torchvision_detector
 from pupil.models.torchvision_models import from_torchvision, torchvision_classifier, torchvision_names
 from pupil.models.transformers_models import from_transformers, transformers_names
 from pupil.run import Run
@@ -27,7 +30,7 @@ Door = Callable[[Spec, int | None, bool], nn.Module]
 
 
 def load_model(
-    spec: str, classes: int | None, *, dense: bool = True, seed: int | None = None, trust: str | None = None
+    spec: str, classes: int | None, *, kind: Kind = "dense", seed: int | None = None, trust: str | None = None
 ) -> nn.Module:
     """The network that a text names, unmodified, with its preprocessing attached.
 
@@ -44,51 +47,55 @@ def load_model(
                                              attribute ``classes``, the names of what it tells apart
     =======================================  =================================================================
 
-    With ``dense=False`` the same families name networks that classify a whole image: ``pupil:resnet20``,
-    ``torchvision:resnet18``, ``timm:vit_tiny_patch16_224?img_size=32``, ``transformers:vit``.
+    With ``kind="whole"`` the same families name networks that classify a whole image: ``pupil:resnet20``,
+    ``torchvision:resnet18``, ``timm:vit_tiny_patch16_224?img_size=32``, ``transformers:vit``. With ``kind="boxes"``
+    they name detectors of torchvision's classes, which normalise for themselves: ``pupil:tiny-retinanet``,
+    ``torchvision:fasterrcnn_resnet50_fpn?min_size=320``, ``timm:resnet18?detector=fcos``.
 
     Weights are random, and nothing is fetched, unless ``?weights=imagenet`` or a library's own tag asks for
     pretrained ones.
 
     Args:
         spec: the text.
-        classes: how many classes the network tells apart; None keeps those that it was trained for.
-        dense: True for a network with a prediction at every position, False for one prediction an image.
+        classes: how many classes the network tells apart, a detector's background not counted; None keeps those that it
+            was trained for.
+        kind: what the network answers with: "dense" a prediction at every position, "whole" one an image, "boxes" those
+            of objects.
         seed: seed of the initial weights, leaving the global generator as it was; None draws from that generator.
         trust: a ``package.module:function`` that may be imported although only a run folder names it.
 
     Raises:
         UsageError: for a name, option or folder that does not exist, a module that does not import, a package that
             is not installed, weights that cannot be fetched, classes=None where nothing was trained, and a network or
-            run of the other kind.
+            run of another kind.
 
     Example:
         >>> model = load_model("pupil:tiny", classes=5, seed=0)
         >>> count_parameters(model) < 30_000, model.preprocessing.mean
         (True, (0.485, 0.456, 0.406))
-        >>> load_model("pupil:resnet20", classes=100, dense=False)(torch.zeros(2, 3, 32, 32)).shape
+        >>> load_model("pupil:resnet20", classes=100, kind="whole")(torch.zeros(2, 3, 32, 32)).shape
         torch.Size([2, 100])
     """
     if classes is not None and classes < 1:
         raise UsageError(f"expected at least one class, got {classes}")
     if Path(spec).is_dir():
-        return from_run(Path(spec), classes, trust, dense)
-    return _built(spec, classes, seed, dense)
+        return from_run(Path(spec), classes, trust, kind)
+    return _built(spec, classes, seed, kind)
 
 
-def model_names(*, dense: bool = True) -> Mapping[str, list[str]]:
+def model_names(*, kind: Kind = "dense") -> Mapping[str, list[str]]:
     """The models that are known by name, by family; each library is imported when its family is first looked up.
 
     Args:
-        dense: those with a prediction at every position, or those with one an image.
+        kind: what they answer with, as in :func:`load_model`.
 
     Example:
         >>> list(model_names()), model_names()["pupil"][:4]
         (['pupil', 'torchvision', 'timm', 'smp', 'transformers'], ['tiny', 'small', 'base', 'large'])
-        >>> model_names(dense=False)["pupil"][:3]
+        >>> model_names(kind="whole")["pupil"][:3]
         ['resnet8', 'resnet14', 'resnet20']
     """
-    return _Names(DOORS[dense])
+    return _Names(DOORS[kind])
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -96,7 +103,7 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def from_code(spec: Spec, classes: int | None, pretrained: bool) -> nn.Module:
+def from_code(spec: Spec, classes: int | None, pretrained: bool, kind: Kind = "dense") -> nn.Module:
     """The network that a function of the reader's own builds, which also sees to its weights."""
     text = f"{spec.family}:{spec.name}"
     try:
@@ -117,18 +124,20 @@ def from_code(spec: Spec, classes: int | None, pretrained: bool) -> nn.Module:
     model = build(**{name: classes}, **arguments(build, spec.options, text, frozenset({name})))
     if not isinstance(model, nn.Module):
         raise UsageError(f"expected {text} to return a torch.nn.Module, got {type(model).__name__}")
-    return model if hasattr(model, "preprocessing") else attach(model, PLAIN)
+    # A detector normalises in its own transform.
+    return model if kind == "boxes" or hasattr(model, "preprocessing") else attach(model, PLAIN)
 
 
-def from_run(folder: Path, classes: int | None = None, trust: str | None = None, dense: bool = True) -> nn.Module:
+def from_run(folder: Path, classes: int | None = None, trust: str | None = None, kind: Kind = "dense") -> nn.Module:
     """The student of a finished run, with its weights, its preprocessing, and the names of its classes."""
     run = Run(folder)
     record = run.rebuildable()
     spec, names = record["model"]["spec"], tuple(record["classes"])
     trained = len(names)
-    if dense == (record.get("task") == WHOLE):
-        wanted = "another task" if dense else WHOLE
-        raise _other_kind(f"the run {str(folder)!r} of {record.get('task')}", dense, f"name a run of {wanted}")
+    theirs = kind_of_run(record)
+    if theirs != kind:
+        wanted = " or ".join(task for task, each in TASKS.items() if each == kind)
+        raise _other_kind(f"the run {str(folder)!r} of {record.get('task')}", [theirs], kind, f"name a run of {wanted}")
     if parse(spec).family not in FAMILIES and spec != trust:
         raise UsageError(
             f"the run {str(folder)!r} names code, {spec!r}, not run unasked: "
@@ -139,7 +148,7 @@ def from_run(folder: Path, classes: int | None = None, trust: str | None = None,
             f"expected {classes} classes, got {trained} in the run {str(folder)!r}: use data of its classes"
         )
     # Its first weights are replaced at once: none are fetched, and a seed keeps the global generator out of it.
-    model = _built(spec, trained, seed=0, dense=dense, pretrained=False)
+    model = _built(spec, trained, seed=0, kind=kind, pretrained=False)
     try:
         model.load_state_dict(run.load_weights(), strict=True)
     except RuntimeError as error:
@@ -150,9 +159,14 @@ def from_run(folder: Path, classes: int | None = None, trust: str | None = None,
     return model if preprocessing is None else attach(model, Preprocessing.from_json(preprocessing))
 
 
-def _built(spec: str, classes: int | None, seed: int | None, dense: bool, pretrained: bool = True) -> nn.Module:
+def kind_of_run(record: Mapping[str, Any]) -> Kind:
+    """What the student of a run answers with, by the run's task."""
+    return TASKS.get(str(record.get("task")), "dense")
+
+
+def _built(spec: str, classes: int | None, seed: int | None, kind: Kind, pretrained: bool = True) -> nn.Module:
     parsed = parse(spec)
-    door = _door(parsed, dense)
+    door = _door(parsed, kind)
     # Networks are built on the CPU: its generator alone is seeded, and restored.
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
@@ -160,42 +174,51 @@ def _built(spec: str, classes: int | None, seed: int | None, dense: bool, pretra
         return door(parsed, classes, pretrained)
 
 
-def _door(spec: Spec, dense: bool) -> Door:
-    """Who builds this network; refused where it is known to be of the other kind."""
+def _door(spec: Spec, kind: Kind) -> Door:
+    """Who builds this network; refused where it is known to be of another kind."""
     if spec.family not in FAMILIES:
-        return from_code
-    door, names = DOORS[dense].get(spec.family, (None, list))
-    _, others = DOORS[not dense].get(spec.family, (None, list))
-    if door and (spec.name in names() or spec.name not in others()):
+        return partial(from_code, kind=kind)
+    door, names = DOORS[kind].get(spec.family, (None, list))
+    # A name of timm's is of every kind.
+    lists = {each: DOORS[each][spec.family][1] for each in DOORS if spec.family in DOORS[each]}
+    others = [each for each, listed in lists.items() if listed is not names]
+    if door and others:
+        others = [] if spec.name in names() else [each for each in others if spec.name in lists[each]()]
+    if door and not others:
         return door
     close = difflib.get_close_matches(spec.name, names(), n=3, cutoff=0.5) or names()[:3]
-    instead = [f"{spec.family}:{name}" for name in close] or [f"{family}:NAME" for family in DOORS[dense]]
-    raise _other_kind(f"'{spec.family}:{spec.name}'", dense, f"use {', '.join(instead)}")
+    instead = [f"{spec.family}:{name}" for name in close] or [f"{family}:NAME" for family in DOORS[kind]]
+    raise _other_kind(f"'{spec.family}:{spec.name}'", others, kind, f"use {', '.join(instead)}")
 
 
-def _other_kind(what: str, dense: bool, advice: str) -> UsageError:
-    return UsageError(f"expected a network with {KINDS[dense]}, got {what} with {KINDS[not dense]}: {advice}")
+def _other_kind(what: str, theirs: Sequence[Kind], kind: Kind, advice: str) -> UsageError:
+    got = " or ".join(KINDS[each] for each in theirs)
+    return UsageError(f"expected a network with {KINDS[kind]}, got {what} with {got}: {advice}")
 
 
-WHOLE = "classification"
-KINDS = {True: "a prediction at every position", False: "one prediction an image"}
+TASKS: Mapping[str, Kind] = {"segmentation": "dense", "lanes": "dense", "classification": "whole", "detection": "boxes"}
 # A family is a door and a list of the names behind it; a new one is one line here and a file beside this one.
-DOORS: Mapping[bool, Mapping[str, tuple[Door, Callable[[], list[str]]]]] = {
-    True: {
+DOORS: Mapping[Kind, Mapping[str, tuple[Door, Callable[[], list[str]]]]] = {
+    "dense": {
         "pupil": (from_pupil, pupil_names),
         "torchvision": (from_torchvision, torchvision_names),
         "timm": (from_timm, timm_names),
         "smp": (from_smp, smp_names),
         "transformers": (from_transformers, transformers_names),
     },
-    False: {
-        "pupil": (partial(from_pupil, dense=False), partial(pupil_names, dense=False)),
-        "torchvision": (torchvision_classifier, partial(torchvision_names, dense=False)),
+    "whole": {
+        "pupil": (partial(from_pupil, kind="whole"), partial(pupil_names, "whole")),
+        "torchvision": (torchvision_classifier, partial(torchvision_names, "whole")),
         "timm": (timm_classifier, timm_names),
-        "transformers": (partial(from_transformers, dense=False), partial(transformers_names, dense=False)),
+        "transformers": (partial(from_transformers, kind="whole"), partial(transformers_names, "whole")),
+    },
+    "boxes": {
+        "pupil": (partial(from_pupil, kind="boxes"), partial(pupil_names, "boxes")),
+        "torchvision": (torchvision_detector, partial(torchvision_names, "boxes")),
+        "timm": (timm_detector, timm_names),
     },
 }
-FAMILIES = tuple(DOORS[True])
+FAMILIES = tuple(DOORS["dense"])
 
 
 class _Names(Mapping[str, list[str]]):

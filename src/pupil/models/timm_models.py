@@ -1,4 +1,4 @@
-"""The doors to timm's models: as encoders under our own light decoder, and as the classifiers that they are.
+"""The doors to timm's models: as encoders under our own light decoder or a detector, and as the classifiers they are.
 
 Legend: N images, K classes, C channels, H x W positions.
 """
@@ -15,12 +15,14 @@ from pupil.errors import UsageError, unknown
 from pupil.imports import import_package
 from pupil.models.decoder import Decoder
 from pupil.models.preprocessing import IMAGENET, Preprocessing, attach
+from pupil.models.pyramid_detectors import FAMILIES, on_pyramid, settings
 from pupil.models.sizes import accepted_sizes, least_side
 from pupil.models.spec import Spec, literal, one_line, untrained, wanted_weights
 from pupil.text import convert
 
 FINEST = 4  # finer maps cost four times as much each, and few encoders have learned anything there
 DECODER = 64
+PYRAMID = 256
 # What lets an encoder take images of other sizes than it was made for; which of them it knows, it says itself.
 ANY_SIZE: tuple[dict[str, Any], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False}, {})
 
@@ -126,6 +128,37 @@ def timm_classifier(spec: Spec, classes: int | None, pretrained: bool) -> nn.Mod
         raise UsageError(f"expected img_size of {text} in multiples of {preprocessing.divisor}, got {wrong[0]}")
     least = least_side(model, text, {"divisor": preprocessing.divisor, "size": preprocessing.size})
     return attach(model, replace(preprocessing, least=least))
+
+
+def timm_detector(spec: Spec, classes: int | None, pretrained: bool) -> nn.Module:
+    """An encoder of timm under torchvision's feature pyramid and one of its detectors.
+
+    Options of ours are ``detector`` (retinanet, fcos or fasterrcnn), ``pyramid`` (channels of its levels) and
+    ``weights``; those that torchvision's class has (``min_size``, ``score_thresh``) go there, all others to timm.
+    """
+    text = f"timm:{spec.name}"
+    timm, name, fetch = _named(spec, text)
+    if classes is None:
+        raise untrained(spec)
+    options = _options(spec, text)
+    family = options.pop("detector", "retinanet")
+    if family not in FAMILIES:
+        raise unknown("detector", family, FAMILIES)
+    width = convert(str(options.pop("pyramid", PYRAMID)), int, "pyramid")
+    theirs = {each: options.pop(each) for each in settings(family) if each in options}
+    encoder, levels = _encoder(timm, name, text, options, fetch and pretrained)
+    known: Any = getattr(encoder, "pretrained_cfg", None) or {}
+    means, deviations = known.get("mean", IMAGENET.mean), known.get("std", IMAGENET.std)
+    return on_pyramid(
+        family,
+        encoder,
+        [level["reduction"] for level in levels],
+        [level["num_chs"] for level in levels],
+        classes,
+        width=width,
+        channels_last=str(getattr(encoder, "output_fmt", "NCHW")).endswith("NHWC"),
+        **{"image_mean": list(means), "image_std": list(deviations), **theirs},
+    )
 
 
 def _own_classes(timm: Any, model: Any, spec: Spec) -> tuple[str, ...]:

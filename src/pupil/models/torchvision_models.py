@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from pupil.errors import UsageError, unknown
+from pupil.lesson import Kind
 from pupil.models.preprocessing import IMAGENET, Preprocessing, attach
 from pupil.models.sizes import accepted_sizes, least_side
 from pupil.models.spec import Spec, arguments, one_line, signature, untrained, wanted_weights
@@ -15,11 +16,13 @@ from pupil.models.spec import Spec, arguments, one_line, signature, untrained, w
 INCEPTION = ("googlenet", "inception_v3")
 
 
-def torchvision_names(dense: bool = True) -> list[str]:
-    """Its segmentation networks, or those for classification."""
+def torchvision_names(kind: Kind = "dense") -> list[str]:
+    """Its segmentation networks, its classifiers, or those of its detectors that learn from boxes alone."""
     from torchvision import models
 
-    return models.list_models(module=models.segmentation if dense else models)  # type: ignore[no-any-return]
+    modules = {"dense": models.segmentation, "whole": models, "boxes": models.detection}
+    names: list[str] = models.list_models(module=modules[kind])
+    return [name for name in names if not name.startswith(("maskrcnn", "keypointrcnn"))]
 
 
 def from_torchvision(spec: Spec, classes: int | None, pretrained: bool) -> nn.Module:
@@ -70,7 +73,7 @@ def torchvision_classifier(spec: Spec, classes: int | None, pretrained: bool) ->
     """
     from torchvision.models import get_model_builder, get_model_weights
 
-    names = torchvision_names(dense=False)
+    names = torchvision_names("whole")
     if spec.name not in names:
         raise unknown("classification model of torchvision", spec.name, names)
     build, text = get_model_builder(spec.name), f"torchvision:{spec.name}"

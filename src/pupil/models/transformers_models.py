@@ -12,6 +12,7 @@ from torch import nn
 
 from pupil.errors import UsageError, unknown
 from pupil.imports import import_package
+from pupil.lesson import Kind
 from pupil.models.preprocessing import IMAGENET, Preprocessing, attach
 from pupil.models.sizes import accepted_sizes, least_side
 from pupil.models.spec import Spec, literal, one_line, untrained, wanted_weights
@@ -25,14 +26,14 @@ RESERVED = frozenset(
 )
 
 
-def transformers_names(dense: bool = True) -> list[str]:
+def transformers_names(kind: Kind = "dense") -> list[str]:
     """The architectures that AutoModelForSemanticSegmentation knows, or AutoModelForImageClassification."""
     auto = import_package(f"{AUTO}.modeling_auto", "transformers", "transformers:...")
-    kind = "SEMANTIC_SEGMENTATION" if dense else "IMAGE_CLASSIFICATION"
-    return list(getattr(auto, f"MODEL_FOR_{kind}_MAPPING_NAMES"))
+    word = "SEMANTIC_SEGMENTATION" if kind == "dense" else "IMAGE_CLASSIFICATION"
+    return list(getattr(auto, f"MODEL_FOR_{word}_MAPPING_NAMES"))
 
 
-def from_transformers(spec: Spec, classes: int | None, pretrained: bool, dense: bool = True) -> nn.Module:
+def from_transformers(spec: Spec, classes: int | None, pretrained: bool, kind: Kind = "dense") -> nn.Module:
     """A network of transformers: `segformer`, a local folder, or a hub id; fetched only if ``weights=`` asks for it.
 
     Options are fields of its config; ``backbone=convnext`` and ``backbone.FIELD`` are for the config of its backbone.
@@ -43,7 +44,7 @@ def from_transformers(spec: Spec, classes: int | None, pretrained: bool, dense: 
     options = {name: value for name, value in spec.options.items() if name != "weights"}
     by_name = "/" not in spec.name and not Path(spec.name).is_dir()
     if by_name:
-        _check(spec.name, dense)
+        _check(spec.name, kind)
     if by_name and weights == "imagenet":
         raise UsageError(
             f"expected the weights of {text} by a hub id or a folder, got ?weights={spec.options['weights']}: "
@@ -56,21 +57,21 @@ def from_transformers(spec: Spec, classes: int | None, pretrained: bool, dense: 
         raise untrained(spec)
     if source is None:
         config = _config(spec.name, options, text)
-        model = _from_config(config, classes, text, dense)
-        return attach(model, _preprocessing(config, model, text, dense))
+        model = _from_config(config, classes, text, kind)
+        return attach(model, _preprocessing(config, model, text, kind))
     loads = weights is not None and pretrained
-    config = _stored_config(source, options, text, dense, may_fetch=loads)
+    config = _stored_config(source, options, text, kind, may_fetch=loads)
     if by_name and config.model_type != spec.name:
         raise UsageError(f"expected weights of {text}, got those of {config.model_type} in {source!r}: name others")
     names = tuple(config.id2label[index] for index in range(config.num_labels))
     # What transformers calls classes that nobody named; ours for those is "class 0".
     names = tuple(f"class {index}" if name == f"LABEL_{index}" else name for index, name in enumerate(names))
     model = (
-        _from_pretrained(source, config, classes, text, dense) if loads else _from_config(config, classes, text, dense)
+        _from_pretrained(source, config, classes, text, kind) if loads else _from_config(config, classes, text, kind)
     )
     if classes is None:
         model.classes = names  # type: ignore[assignment]
-    return attach(model, _preprocessing(config, model, text, dense, source, loads))
+    return attach(model, _preprocessing(config, model, text, kind, source, loads))
 
 
 def _config(architecture: str, options: Mapping[str, str], text: str) -> Any:
@@ -117,7 +118,7 @@ def _fields(build: Any, options: Mapping[str, str], text: str) -> tuple[dict[str
     return fields, nested
 
 
-def _stored_config(source: str, options: Mapping[str, str], text: str, dense: bool, *, may_fetch: bool) -> Any:
+def _stored_config(source: str, options: Mapping[str, str], text: str, kind: Kind, *, may_fetch: bool) -> Any:
     """The config that a folder or the hub keeps; where nothing is to be fetched, only what is on this machine already.
 
     A run holds no config: where its text names a hub id, this is what it is rebuilt from.
@@ -128,7 +129,7 @@ def _stored_config(source: str, options: Mapping[str, str], text: str, dense: bo
     hint = "" if may_fetch or Path(source).is_dir() else f" here: `hf download {source} config.json` fetches it"
     with one_line(f"cannot get the config of {source!r}{hint}"):
         config = AutoConfig.from_pretrained(source, local_files_only=here)
-    _check(config.model_type, dense)
+    _check(config.model_type, kind)
     fields, nested = _fields(type(config), options, text)
     if nested:
         raise UsageError(f"expected no options of a backbone for {text}, got them: its stored config names its own")
@@ -137,33 +138,35 @@ def _stored_config(source: str, options: Mapping[str, str], text: str, dense: bo
     return config
 
 
-def _check(architecture: str, dense: bool) -> None:
-    if architecture not in transformers_names(dense):
-        what = "semantic segmentation" if dense else "image classification"
-        raise unknown(f"architecture of transformers for {what}", architecture, transformers_names(dense))
+def _check(architecture: str, kind: Kind) -> None:
+    if architecture not in transformers_names(kind):
+        what = "semantic segmentation" if kind == "dense" else "image classification"
+        raise unknown(f"architecture of transformers for {what}", architecture, transformers_names(kind))
 
 
-def _auto(dense: bool) -> Any:
+def _auto(kind: Kind) -> Any:
     import transformers
 
-    return transformers.AutoModelForSemanticSegmentation if dense else transformers.AutoModelForImageClassification
+    if kind == "dense":
+        return transformers.AutoModelForSemanticSegmentation
+    return transformers.AutoModelForImageClassification
 
 
-def _from_config(config: Any, classes: int | None, text: str, dense: bool) -> nn.Module:
+def _from_config(config: Any, classes: int | None, text: str, kind: Kind) -> nn.Module:
     with one_line(f"{text} refused its options"):
         config.num_labels = classes or config.num_labels
         # None makes transformers fail where an architecture has several heads; the first one is its usual.
         config.architectures = config.architectures or []
-        model: nn.Module = _auto(dense).from_config(config)
+        model: nn.Module = _auto(kind).from_config(config)
     return model.train()
 
 
-def _from_pretrained(source: str, config: Any, classes: int | None, text: str, dense: bool) -> nn.Module:
+def _from_pretrained(source: str, config: Any, classes: int | None, text: str, kind: Kind) -> nn.Module:
     import torch
 
     with one_line(f"cannot get the weights of {text} from {source!r}"):
         config.num_labels = classes or config.num_labels
-        model, report = _auto(dense).from_pretrained(
+        model, report = _auto(kind).from_pretrained(
             source,
             config=config,
             ignore_mismatched_sizes=classes is not None,
@@ -180,7 +183,7 @@ def _from_pretrained(source: str, config: Any, classes: int | None, text: str, d
 
 
 def _preprocessing(
-    config: Any, model: nn.Module, text: str, dense: bool, source: str | None = None, may_fetch: bool = False
+    config: Any, model: nn.Module, text: str, kind: Kind, source: str | None = None, may_fetch: bool = False
 ) -> Preprocessing:
     """As its stored image processor says, or the one that transformers uses for this architecture."""
     patch, side = getattr(config, "patch_size", 1), getattr(config, "image_size", None)
@@ -191,7 +194,7 @@ def _preprocessing(
     patch = patch if isinstance(patch, int) and patch >= 8 else 1
     only = (side, side) if isinstance(side, int) else None if side is None else (side[0], side[1])
     sizes = accepted_sizes(model, text, stride=32 if patch == 1 else patch, patch=patch, only=only)
-    least = 1 if dense else least_side(model, text, sizes)
+    least = 1 if kind == "dense" else least_side(model, text, sizes)
     processor = _processor(config, source, may_fetch)
 
     def setting(name: str, default: Any) -> Any:

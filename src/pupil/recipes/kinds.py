@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pupil.recipes.predictions import Writer
     from pupil.tasks.task import Task
 
-TASKS = ("segmentation", "classification", "lanes")
+TASKS = ("segmentation", "classification", "lanes", "detection")
 
 
 class Kind(Protocol):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +51,6 @@ def train_as(
     transform: Transform | None = None,
 ) -> Run:
     """Train by the options, under the name of a recipe."""
-    options = replace(options, student=_sized(options.student, options.size))
     return training.train_as(recipe, options, partial(prepare, datasets=datasets, transform=transform))
 
 
@@ -102,7 +100,8 @@ def prepare(
         top=options.top,
         width=options.line_width,
     )
-    return Material(NAME, task_from(record, objective), data, few_of(val, options), transform, record)
+    task, scored = task_from(record, objective), few_of(val, options)
+    return Material(NAME, task, data, scored, transform, record, student=_sized(options.student, options.size))
 
 
 def said_by(data: LaneData) -> dict[str, Any]:

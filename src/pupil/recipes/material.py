@@ -32,6 +32,7 @@ class Material:
         record: what run.json keeps so that the task can be rebuilt.
         batches: makes the batch sampler of the training data, with the arguments of `Batches`; None for `Batches`.
         mix: mixes the images and targets of a batch.
+        student: the network's text where the data complete it; None for that of the options.
     """
 
     recipe: str
@@ -42,6 +43,7 @@ class Material:
     record: Mapping[str, Any]
     batches: MakeBatches | None = None
     mix: Mix | None = None
+    student: str | None = None
 
 
 def smaller(options: Training) -> dict[str, Any]:

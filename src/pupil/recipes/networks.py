@@ -29,7 +29,7 @@ def load_teacher(options: Training, task: Task) -> nn.Module | None:
     # A function of the reader's own is told how many classes; all others know their own.
     own_code = not Path(options.teacher).is_dir() and parse(options.teacher).family not in FAMILIES
     classes = len(task.classes) if own_code else None
-    teacher = load_model(options.teacher, classes, dense=task.dense, trust=options.trust)
+    teacher = load_model(options.teacher, classes, kind=task.kind, trust=options.trust)
     if theirs := names_of(teacher):
         try:
             order = matching(theirs, task.classes)
@@ -49,7 +49,7 @@ def load_student(options: Training, task: Task) -> nn.Module:
     from pupil.models import load_model
     from pupil.tasks.class_matching import matching, names_of
 
-    student = load_model(options.student, len(task.classes), dense=task.dense, seed=options.seed, trust=options.trust)
+    student = load_model(options.student, len(task.classes), kind=task.kind, seed=options.seed, trust=options.trust)
     theirs = names_of(student)
     if theirs and matching(theirs, task.classes) is not None:
         raise UsageError(

@@ -103,6 +103,27 @@ class Lanes(Training):
             raise UsageError(f"expected a threshold from 0 to below 1, got {self.threshold}: change --threshold")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Detection(Training):
+    """Options of a detection training."""
+
+    student: str = option(
+        "pupil:tiny-retinanet", "detector to train: FAMILY:NAME (pupil, torchvision, timm, your module), a run"
+    )
+    data: str = option("drawn", "folder of COCO, KITTI, Pascal VOC or YOLO, package.module:function, or drawn scenes")
+    format: str = option("auto", "layout of the data folder: coco, coco-traffic, kitti, voc, yolo; auto finds it")
+    size: str | None = option(None, "height x width of every training image; default its own")
+    short: str | None = option(None, "shorter side of a training image instead; several with commas are drawn from")
+    long: int | None = option(None, "what the longer side is at most, beside --short")
+    scene_size: str = option("160x240", "height x width of drawn scenes")
+    flip: bool = option(True, "mirror half of the images")
+    colour: float = option(0.2, "strength of the colour jitter")
+    zoom_out: float = option(1.0, "lay half of the images on a canvas up to so many times larger; 1 turns it off")
+    crop: bool = option(False, "cut random windows around boxes, as SSD is trained")
+    strict: bool = option(False, "refuse boxes without area instead of leaving them out")
+    batch_size: int = option(4, "images a step, over all processes together")
+
+
 def as_command(recipe: str, options: Training) -> str:
     """What to type for these options: every flag that differs from its default.
 

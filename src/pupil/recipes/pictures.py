@@ -30,13 +30,15 @@ def same_scenes(
     """
     import torch
 
+    from pupil.data.nested import moved
+
     scenes = []
     for image, target in _some(data, count):
         pictures = {"image": (image * 255).to(torch.uint8), "labels": task.draw(image, target)}
         for name, network in networks.items():
             device = next(network.parameters()).device
-            ids = task.predict(network.eval(), image[None].to(device))[0]
-            pictures[name] = task.draw(image, ids.cpu())
+            prediction = task.predict(network.eval(), image[None].to(device))[0]
+            pictures[name] = task.draw(image, moved(prediction, "cpu"))
         scenes.append(pictures)
     return scenes
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,7 +23,7 @@ class Writer(Protocol):
         """What will be written for an image, the main file first."""
         ...
 
-    def add(self, name: str, image: Tensor, prediction: Tensor) -> None:
+    def add(self, name: str, image: Tensor, prediction: Any) -> None:
         """Take the prediction on an image (3, H, W) in [0, 1]."""
         ...
 
@@ -102,3 +103,35 @@ class LanePoints:
     def close(self) -> str:
         self.path.write_text("".join(self.lines), encoding="utf-8")
         return f"the lanes of {len(self.lines)} images in {self.path}, overlays in {self.overlays}"
+
+
+class FoundBoxes:
+    """Boxes in the form of COCO's results, `boxes.json`, and an overlay for every image."""
+
+    def __init__(self, out: Path, task: Task) -> None:
+        self.path, self.overlays, self.task = out / "boxes.json", out / "overlays", task
+        self.images: list[dict[str, Any]] = []
+        self.boxes: list[dict[str, Any]] = []
+
+    def files(self, name: str) -> list[Path]:
+        return [self.overlays / f"{name}.png", self.path]
+
+    def add(self, name: str, image: Tensor, prediction: Mapping[str, Tensor]) -> None:
+        from pupil.report.pictures import save_picture
+
+        overlay, _ = self.files(name)
+        overlay.parent.mkdir(parents=True, exist_ok=True)
+        save_picture(overlay, self.task.draw(image, prediction))
+        number = len(self.images) + 1
+        self.images.append({"id": number, "file_name": name, "height": image.shape[1], "width": image.shape[2]})
+        found = (prediction[key].tolist() for key in ("boxes", "labels", "scores"))
+        for (left, top, right, bottom), label, score in zip(*found, strict=True):
+            box = [left, top, right - left, bottom - top]
+            self.boxes.append({"image_id": number, "category_id": label, "bbox": box, "score": score})
+
+    def close(self) -> str:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        categories = [{"id": number, "name": name} for number, name in enumerate(self.task.classes, start=1)]
+        content = {"images": self.images, "categories": categories, "annotations": self.boxes}
+        self.path.write_text(json.dumps(content), encoding="utf-8")
+        return f"{len(self.boxes)} boxes in {len(self.images)} images in {self.path}, overlays in {self.overlays}"

@@ -21,7 +21,7 @@ def run_record(material: Material, options: Training, student: nn.Module) -> dic
     from pupil.models import Preprocessing
 
     preprocessing = getattr(student, "preprocessing", None)
-    spec = options.student
+    spec = material.student or options.student
     if Path(spec).is_dir():
         # A student that starts from a run is rebuilt from what that run was built from.
         spec = Run(spec).record["model"]["spec"]

@@ -39,7 +39,7 @@ def load_trained(folder: str | Path, *, best: bool = False, trust: str | None = 
 
     record = Run(folder).rebuildable()
     task = kind_of(record).task_from(record)
-    model = load_model(str(folder), len(record["classes"]), dense=task.dense, trust=trust)
+    model = load_model(str(folder), len(record["classes"]), kind=task.kind, trust=trust)
     if best:
         model.load_state_dict(Run(folder).load_weights("best"))
     return Trained(model.eval(), task, record)
@@ -119,6 +119,7 @@ def predict_images(
 
     from pupil.data.folder import open_images
     from pupil.data.images import Unreadable
+    from pupil.data.nested import moved
 
     trained = load_trained(folder, best=best, trust=trust)
     files, kind = open_images(images), kind_of(trained.record)
@@ -141,7 +142,7 @@ def predict_images(
         image = image.to(torch.float32) / 255
         if view is not None:
             image, _ = view(image, None)
-        writer.add(name, image, trained.task.predict(model, image[None].to(device))[0].cpu())
+        writer.add(name, image, moved(trained.task.predict(model, image[None].to(device))[0], "cpu"))
     print(writer.close())
     return list(dict.fromkeys(writer.files(name)[0] for name in read))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pupil.engine.options import Training, flag
-from pupil.errors import UsageError
+from pupil.errors import UsageError, listed
 from pupil.numbers import score
 from pupil.recipes.material import Material, smaller
 from pupil.run import Run, aside
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from pupil.data.batches import MakeBatches
     from pupil.data.mixing import Mix
     from pupil.methods.plan import Plan
-    from pupil.recipes.options import Classification, Lanes, Segmentation
 
-Options = TypeVar("Options", "Segmentation", "Classification", "Lanes")
+Options = TypeVar("Options", bound=Training)
 
 # Options that change how a run is made, and not what comes out.
 HOW = frozenset({"device", "log_every", "save_every", "skip_bad_images", "tracker", "trust", "workers"})
@@ -92,10 +91,10 @@ def train_as(recipe: str, options: Options, prepare: Callable[[Options], Materia
     options = replace(options, method=method_name(options.method), **(smaller(options) if options.smoke else {}))
     claimed(recipe, options)  # before the data are looked through, which may take its time
     material = replace(prepare(options), recipe=recipe)
-    count = len(material.train)
+    count, size = len(material.train), getattr(options, "size", None)
     print(
-        f"student {options.student}, {options.steps} steps of {options.batch_size} images at {options.size} (--size): "
-        f"{options.steps * options.batch_size / count:.1f} epochs of {count}"
+        f"student {options.student}, {options.steps} steps of {options.batch_size} images"
+        f"{f' at {size} (--size)' if size else ''}: {options.steps * options.batch_size / count:.1f} epochs of {count}"
     )
     return train(material, options)
 
@@ -109,11 +108,11 @@ def train(material: Material, options: Training) -> Run:
     """
     import torch
 
-    from pupil.data.views import Views
+    from pupil.data.views import Views, batched
     from pupil.engine.evaluation import evaluate
     from pupil.engine.processes import make_accelerator, with_synchronized_batch_norm
     from pupil.engine.trainer import Trainer
-    from pupil.methods import ALONE, load_method
+    from pupil.methods import ALONE, DETECTION, load_method
     from pupil.methods.settings import parse_settings
     from pupil.models import count_parameters
     from pupil.recipes.networks import load_student, load_teacher
@@ -121,16 +120,20 @@ def train(material: Material, options: Training) -> Run:
 
     task, folder = material.task, claimed(material.recipe, options)
     method = load_method(options.method)
+    if task.kind == "boxes" and options.method not in ("none", *DETECTION):
+        raise UsageError(
+            f"expected a method for detectors, none or {listed(DETECTION, 8)}, got {options.method}: change --method"
+        )
     settings = parse_settings(method, options.settings)
     accelerator = make_accelerator(options, folder)
-    student = load_student(options, task)
+    student = load_student(replace(options, student=material.student or options.student), task)
     # Before anything is tapped: the conversion puts new layers in the place of old ones.
     student = with_synchronized_batch_norm(student, options, accelerator)
     teacher = load_teacher(options, task)
-    image, _, _ = Views(material.train, material.transform)[0, 0]
+    image, _, _ = batched([Views(material.train, material.transform)[0, 0]])
     # Adapters are drawn after the student, so that every method starts from the same student.
     torch.manual_seed(options.seed)
-    plan = method(student, teacher, task, image[None], **settings)
+    plan = method(student, teacher, task, image, **settings)
     if teacher is not None and options.method in ALONE:
         print(
             f"method {options.method} does not use the teacher {options.teacher}: "

@@ -6,11 +6,16 @@ import inspect
 import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
 from pupil.run import Run
+
+if TYPE_CHECKING:
+    from pupil.lesson import Kind
+    from pupil.tasks.task import Task
 
 WIDEST = 100
 
@@ -83,7 +88,7 @@ def print_methods() -> None:
 
 
 def print_layers(
-    spec: str, size: tuple[int, int], classes: int, trust: str | None = None, *, dense: bool = True
+    spec: str, size: tuple[int, int], classes: int, trust: str | None = None, *, kind: Kind = "dense"
 ) -> None:
     """Every layer of a model with the shapes of one forward pass."""
     from pathlib import Path
@@ -91,17 +96,19 @@ def print_layers(
     import torch
 
     from pupil.models import load_model
+    from pupil.models.load import kind_of_run
     from pupil.taps import dry_run
     from pupil.tasks.class_matching import names_of
     from pupil.tasks.classification import ClassificationTask
+    from pupil.tasks.detection.task import DetectionTask
     from pupil.tasks.segmentation import SegmentationTask
 
     if Path(spec).is_dir():
         record = Run(spec).rebuildable()
-        classes, dense = len(record["classes"]), record["task"] != ClassificationTask.name
-    model = load_model(spec, classes, dense=dense, trust=trust)
-    kind = SegmentationTask if dense else ClassificationTask
-    task = kind(names_of(model) or [str(each) for each in range(classes)])
+        classes, kind = len(record["classes"]), kind_of_run(record)
+    model = load_model(spec, classes, kind=kind, trust=trust)
+    asked = {"dense": SegmentationTask, "whole": ClassificationTask, "boxes": DetectionTask}[kind]
+    task: Task = asked(names_of(model) or [str(each) for each in range(classes)])
     found = dry_run(model, torch.zeros(1, 3, *size), task.call)
     rows = []
     for layer in found.layers.values():
@@ -109,7 +116,12 @@ def print_layers(
         received = _shape(layer.received) if layer.received_problem is None else "-"
         rows.append((layer.name, layer.kind, received, returns))
     print_columns(["layer", "kind", "receives (NAME:in)", "returns (NAME)"], rows)
-    print(f"\noutput {_shape(found.output)}, shapes without the batch")
+    if found.output is not None:
+        print(f"\noutput {_shape(found.output)}, shapes without the batch")
+        return
+    # A detector's answer has no shape of its own; what its call names has.
+    print()
+    print_columns(["feature", "shape"], [(name, _shape(shape)) for name, shape in found.features.items()])
 
 
 def _paragraph(console: Console, text: str, style: str = "") -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pupil.errors import UsageError
 from pupil.functional.precision import precise
-from pupil.lesson import Activations, Inputs, Lesson
+from pupil.lesson import Activations, Inputs, Kind, Lesson
 from pupil.tasks.answers import AUXILIARY, asked, class_logits
 from pupil.tasks.classification_loss import ClassificationLoss
 from pupil.tasks.classification_metrics import ClassificationMetrics
@@ -35,7 +35,7 @@ class ClassificationTask:
 
     name = "classification"
     metric = "accuracy"
-    dense = False
+    kind: Kind = "whole"
     legend: Mapping[str, Sequence[int]] = {}
 
     def __init__(self, classes: Sequence[str], *, objective: Mapping[str, Any] | None = None) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from pupil.errors import UsageError, listed, unknown
 from pupil.functional.resizing import resized
-from pupil.lesson import Activations, Inputs, Lesson
+from pupil.lesson import Activations, Inputs, Kind, Lesson
 from pupil.tasks.answers import asked, class_logits
 from pupil.tasks.class_matching import names_of
 from pupil.tasks.lanes_decoding import decode_lanes
@@ -45,7 +45,7 @@ class LanesTask:
     """
 
     name = "lanes"
-    dense = True
+    kind: Kind = "dense"
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from pupil.errors import UsageError
 from pupil.functional.resizing import resized
-from pupil.lesson import Activations, Inputs, Lesson
+from pupil.lesson import Activations, Inputs, Kind, Lesson
 from pupil.tasks.answers import AUXILIARY, asked, class_logits
 from pupil.tasks.segmentation_loss import SegmentationLoss
 from pupil.tasks.segmentation_metrics import SegmentationMetrics
@@ -38,7 +38,7 @@ class SegmentationTask:
 
     name = "segmentation"
     metric = "miou"
-    dense = True
+    kind: Kind = "dense"
 
     def __init__(
         self,

@@ -7,13 +7,13 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from pupil.lesson import Activations, Inputs
+from pupil.lesson import Activations, Inputs, Kind
 
 
 class Metrics(Protocol):
     """Scores gathered over a data set."""
 
-    def update(self, prediction: Tensor, target: Tensor) -> None: ...
+    def update(self, prediction: Any, target: Any) -> None: ...
 
     def compute(self) -> Mapping[str, float]: ...
 
@@ -24,11 +24,12 @@ class Task(Protocol):
     Attributes:
         name: the task's name, as in `pupil train NAME`.
         metric: which of the metrics stands in a results table.
-        dense: whether there is a prediction at every position, logits (N, K, h, w), or one an image, logits (N, K).
+        kind: what its networks answer with: "dense" a prediction at every position, logits (N, K, h, w), "whole" one an
+            image, logits (N, K), "boxes" those of objects.
     """
 
     name: str
-    dense: bool
+    kind: Kind
 
     @property
     def metric(self) -> str: ...

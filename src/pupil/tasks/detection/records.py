@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pupil.errors import UsageError, unknown
+from pupil.functional.importance import Granularity, teacher_task_loss
 
 Targets = Sequence[Mapping[str, Tensor]]
 
@@ -98,6 +99,15 @@ class TaskLosses:
     def shared_loss(self) -> Tensor | None:
         """The sum of the parts without one, (N,), or None where there are none."""
         return torch.stack(list(self.shared.values())).sum(0) if self.shared else None
+
+    def at(self, granularity: Granularity) -> Tensor:
+        """The loss of each level and image (L, N), level (L, 1), image (N,) or of the batch ().
+
+        Example:
+            >>> TaskLosses({"classification": torch.ones(5, 2)}, {"box": torch.full((2,), 3.0)}).at("image")
+            tensor([8., 8.])
+        """
+        return teacher_task_loss(self.level_loss, self.shared_loss, granularity=granularity)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pupil.errors import UsageError, listed, unknown
-from pupil.lesson import Activations, Inputs, Lesson
+from pupil.lesson import Activations, Inputs, Kind, Lesson
 from pupil.tasks.class_matching import names_of
 from pupil.tasks.detection.calls import detector_call
 from pupil.tasks.detection_metrics import SCORES, DetectionMetrics
@@ -37,7 +37,7 @@ class DetectionTask:
     """
 
     name = "detection"
-    dense = True
+    kind: Kind = "boxes"
 
     def __init__(
         self,

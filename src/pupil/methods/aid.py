@@ -1,0 +1,88 @@
+"""Distillation of a detector, the more so the better the teacher itself fits the labels."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Literal
+
+from torch import nn
+
+from pupil.errors import UsageError, listed
+from pupil.lesson import Lesson, teacher_of
+from pupil.losses.aid import AIDLoss
+from pupil.methods.fbkd import Reduction, fbkd_of
+from pupil.methods.plan import Plan, needed, weighing
+from pupil.methods.pyramids import Channels, between_pyramids, levels
+from pupil.tasks.class_matching import names_of
+from pupil.tasks.detection import DetectorRecord
+from pupil.tasks.task import Task
+
+PAPER = AIDLoss.paper
+Granularity = Literal["level_image", "level", "image", "batch"]
+
+
+def aid(
+    student: nn.Module,
+    teacher: nn.Module | None,
+    task: Task,
+    image: Any,
+    *,
+    alpha: float = 0.1,
+    granularity: Granularity = "level_image",
+    setting: str | None = None,
+    reduction: Reduction = "image_mean",
+    share: float = 1.0,
+    weight: float | None = None,
+) -> Plan:
+    """The student follows the teacher less where the teacher itself is far from the labels (AID, on FBKD).
+
+    L = L_task + weight * sum over levels of exp(-alpha D) (L_feature + L_attention + L_non-local)
+
+    D is the teacher's own loss, in evaluation mode. The parts and their factors are those of the method fbkd, so that
+    the two differ by AID alone. A strong teacher has a small D on the images that it was trained on, and weights near 1
+    tell little apart: alpha = -ln(0.8) / the median of D makes their median 0.8. A share is measured with the weights
+    in place: it restores the pull that they take away, and what is left of AID is how the pull is spread.
+
+    Args:
+        alpha: how fast trust fades; 0 is fbkd.
+        granularity: what is trusted: level_image, each level of an image; level, as in the authors' code; image, as in
+            the paper; or batch. A detector without losses by level is trusted alike at all of them.
+        setting: the published temperature and factors: one_stage, two_stage, aid_one_stage, aid_two_stage or
+            aid_two_stage_baseline; None is that of the student's kind, without AID's own.
+        reduction: one norm an image, image_mean, or one over the batch, batch_norm, as in the authors' code, for
+            granularity level or batch.
+        share: pull of the term relative to the labels.
+        weight: fixes the weight instead.
+    """
+    if reduction == "batch_norm" and granularity not in ("level", "batch"):
+        raise UsageError(
+            f"expected granularity level or batch with reduction batch_norm, got {granularity}: one norm over the "
+            "batch has no part of an image; set reduction=image_mean"
+        )
+    theirs = names_of(needed(teacher))
+    if theirs is not None and theirs != tuple(task.classes):
+        raise UsageError(
+            f"expected a teacher of the data's classes for AID, {listed(task.classes, 8)}, got one of "
+            f"{listed(theirs, 8)}: its own loss needs labels that it knows; use --method fbkd"
+        )
+    loss = partial(_loss, alpha=alpha, setting=setting, reduction=reduction)
+    inputs = partial(_judged, granularity=granularity)
+    chosen = weighing(share, weight)
+    return between_pyramids("aid", loss, student, teacher, task, image, weight=chosen, inputs=inputs, judged=True)
+
+
+def _loss(
+    channels: Channels, record: DetectorRecord, *, alpha: float, setting: str | None, reduction: Reduction
+) -> AIDLoss:
+    return AIDLoss(fbkd_of(channels, record, setting=setting, reduction=reduction), alpha=alpha)
+
+
+def _judged(lesson: Lesson, *, granularity: Granularity) -> tuple[Any, ...]:
+    """Both pyramids, and the teacher's own loss."""
+    record: DetectorRecord = teacher_of(lesson).output
+    losses = record.task_losses
+    if losses is None:
+        raise UsageError("expected a teacher that shows its own losses, got none: let its call fill `task_losses`")
+    loss = losses.at(granularity)
+    # SSD's losses belong to no level: its one row counts for all.
+    return *levels(lesson), loss.expand(len(record.levels), -1) if loss.dim() == 2 else loss
