@@ -31,6 +31,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("workplace")
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_runs(name: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -315,6 +315,7 @@ def of_method(folder: Path, method: str, seed: int = 0, **options: Any) -> Train
     return classifiers.trainer(folder, method, student=student, settings=KEPT[method], varied=True, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("at", "workers"), [(4, 0), (7, 0), (7, 2)])
 @pytest.mark.parametrize("method", KEPT)
 def test_all_that_a_method_keeps_goes_on(

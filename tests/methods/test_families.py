@@ -63,6 +63,7 @@ PAIRS: list[tuple[str, str, str, Mapping[str, str]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("teacher", "student", "method", "layers"), PAIRS, ids=[f"{a}-{b}-{m}".replace("&", " ") for a, b, m, _ in PAIRS]
 )
@@ -88,6 +89,7 @@ def test_one_step(teacher: str, student: str, method: str, layers: Mapping[str, 
     assert any(not torch.equal(each, learned[name]) for name, each in parameters.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", dict.fromkeys(spec for pair in PAIRS for spec in pair[:2]))
 def test_most_layers_can_be_tapped(spec: str) -> None:
     model = network(spec, seed=0)

@@ -47,6 +47,7 @@ def check_one_step(name: str, student: nn.Module, teacher: nn.Module) -> None:
     assert all(torch.equal(value, before[key]) for key, value in teacher.state_dict().items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @every_method
 def test_one_step(name: str, kind: str) -> None:

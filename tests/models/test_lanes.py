@@ -142,6 +142,7 @@ def test_trains_under_autocast(name: str) -> None:
     assert all(each.grad is not None and each.grad.isfinite().all() for each in model.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["enet-sad", "lane-tiny"])
 def test_learns_where_a_lane_is_and_whether(name: str) -> None:
     torch.manual_seed(0)

@@ -18,6 +18,7 @@ smp = pytest.importorskip("segmentation_models_pytorch")
 TASK = SegmentationTask([str(index) for index in range(5)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", smp.MODEL_ARCHITECTURES_MAPPING)
 def test_every_architecture_runs_at_any_size(architecture: str) -> None:
     encoder = "tu-vit_tiny_patch16_224" if architecture == "dpt" else "resnet18"

@@ -245,6 +245,7 @@ def test_encoders_carry_detectors(spec: str, levels: tuple[str, ...]) -> None:
     assert first.grad.abs().sum() > 0
 
 
+@pytest.mark.slow
 def test_a_detector_normalises_as_its_encoder_was_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
     create = timm.create_model

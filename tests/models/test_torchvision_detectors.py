@@ -31,6 +31,7 @@ def test_names_are_those_that_learn_from_boxes() -> None:
     assert not any("mask" in name or "keypoint" in name for name in names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spec",
     [
@@ -77,6 +78,7 @@ def test_weights_are_fetched_only_where_they_are_asked_for(offline: None) -> Non
         load_model(f"torchvision:{MOBILE}?weights=DEFAULT", None, kind="boxes")
 
 
+@pytest.mark.slow
 def test_a_run_is_rebuilt_with_what_torchvision_builds_for_weights(offline: None) -> None:
     def rebuilt(spec: str) -> nn.Module:
         return torchvision_detector(parse(f"torchvision:{spec}"), None if "COCO" in spec else 3, False)

@@ -12,6 +12,7 @@ from pupil.recipes import cifar100_bake as recipe
 from recipes.published import check, epochs, settings
 
 
+@pytest.mark.slow
 def test_it_runs_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for split in ("train", "val"):

@@ -11,6 +11,7 @@ from pupil.recipes import cityscapes_cwd as recipe
 from recipes.published import check
 
 
+@pytest.mark.slow
 def test_it_runs_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_cityscapes(Path("cityscapes"), (40, 80))

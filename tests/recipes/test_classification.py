@@ -52,6 +52,7 @@ def train(*words: object) -> Ended:
     return pupil("train", "classification", "--smoke", "--device", "cpu", "--student", "pupil:resnet8", *words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [name for name in NAMES if name not in (*DENSE, *DETECTION)])
 def test_every_method_by_the_command(method: str, images: Path, expert: Path) -> None:
     ended = train("--data", images, "--method", method, *([] if method in ALONE else ["--teacher", expert]))
@@ -207,6 +208,7 @@ def test_validation_that_lacks_a_class_is_scored_on_all(tmp_path: Path, expert: 
     assert "by name" not in ended.out
 
 
+@pytest.mark.slow
 def test_a_class_of_few_images_is_named_in_a_line(tmp_path: Path) -> None:
     for split in ("train", "val"):
         write_class_split(tmp_path / "few", split, size=(32, 32))

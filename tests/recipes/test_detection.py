@@ -45,6 +45,7 @@ def expert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("student", ["pupil:tiny-retinanet", "pupil:tiny-fcos", "pupil:tiny-fasterrcnn"])
 def test_each_family_by_the_command(student: str) -> None:
     ended = train("--student", student, "--out", "run")
@@ -60,6 +61,7 @@ def test_each_family_by_the_command(student: str) -> None:
     assert 'src="data:image/' in (run.folder / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_run_is_evaluated_predicts_and_is_compared(expert: Path) -> None:
     assert train("--out", "run", "--student", STUDENT).code == 0
     ended = pupil("evaluate", "run")
@@ -86,6 +88,7 @@ def test_a_run_is_evaluated_predicts_and_is_compared(expert: Path) -> None:
     assert ended.code == 0, ended.err
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_it_was_cut() -> None:
     words = ("--student", STUDENT, "--labels", 4, "--steps", 4)
     assert train(*words, "--out", "whole").code == 0
@@ -94,6 +97,7 @@ def test_a_run_goes_on_where_it_was_cut() -> None:
     assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
+@pytest.mark.slow
 def test_pascal_voc_by_its_layout(tmp_path: Path) -> None:
     root = write_voc_layout(tmp_path / "voc")
     ended = train("--data", root, "--student", STUDENT, "--size", "96x96", "--out", "run")
@@ -132,6 +136,7 @@ def test_own_data_sets_from_python() -> None:
         prepare(Detection(student=STUDENT), ([], []))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", DETECTION)
 def test_every_method_by_the_command(method: str, expert: Path) -> None:
     ended = train("--student", STUDENT, "--method", method, "--teacher", expert, "--out", "run")

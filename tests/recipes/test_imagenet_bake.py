@@ -11,6 +11,7 @@ from pupil.recipes import imagenet_bake as recipe
 from recipes.published import check, epochs, settings
 
 
+@pytest.mark.slow
 def test_it_runs_in_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for split in ("train", "val"):

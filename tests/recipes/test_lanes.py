@@ -78,6 +78,7 @@ def refused(ended: Ended, message: str, out: str = "run") -> None:
     assert not Path(out).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [name for name in NAMES if name not in (*WHOLE, *DETECTION)])
 def test_every_method_by_the_command(method: str, expert: Path) -> None:
     ended = train("--method", method, *([] if method in ALONE else ["--teacher", expert]))
@@ -101,6 +102,7 @@ def test_methods_for_whole_images_are_refused_in_one_line() -> None:
         refused(train("--method", method), "expected a task with one prediction an image", f"runs/lanes-{method}-0")
 
 
+@pytest.mark.slow
 def test_a_run_is_scored_again_and_on_another_split(expert: Path) -> None:
     scores = {}
     for split in ("val", "test"):
@@ -150,6 +152,7 @@ def test_runs_are_compared(expert: Path) -> None:
     assert "lane 1" in Path("table/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["train", "lanes", "--data", "scenes", "--labels", 8, "--size", "48x64", "--steps", 4, "--batch-size", 2,
              "--evaluations", 2, "--log-every", 1, "--device", "cpu", "--method", "sad",

@@ -56,6 +56,7 @@ def weights(run: str) -> dict[str, torch.Tensor]:
     return load_file(f"{run}/student.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [name for name in NAMES if name not in (*WHOLE, *DETECTION)])
 def test_every_method_by_the_command(method: str, miniature: Path, teacher: Path) -> None:
     ended = train("--data", miniature, "--size", "32x48", "--method", method, "--teacher", teacher)

@@ -208,6 +208,7 @@ def classify(classes: Path, *words: object) -> Ended:
     return pupil("train", "classification", *small, *words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [*ALONE, "kd"])
 def test_a_teacher_that_the_method_does_not_use_is_said(
     method: str, miniature: Path, teacher: Path, classes: Path

@@ -11,6 +11,7 @@ from pupil.recipes import tusimple_sad as recipe
 from recipes.published import check, settings
 
 
+@pytest.mark.slow
 def test_it_runs_in_small_and_distills_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_tusimple_layout(Path("tusimple"))

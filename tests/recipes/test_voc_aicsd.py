@@ -17,6 +17,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_it_runs_in_small(workplace: Path) -> None:
     write_voc(workplace, (40, 56))
     check(

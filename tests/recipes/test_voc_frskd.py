@@ -17,6 +17,7 @@ from pupil.teachers import AuxiliaryTeacher
 from recipes.published import check, epochs, settings
 
 
+@pytest.mark.slow
 def test_it_runs_in_small_and_distills_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_voc(tmp_path, (40, 56))
