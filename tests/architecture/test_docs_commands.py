@@ -49,6 +49,10 @@ def shrunk(words: list[str]) -> list[str]:
     """The command as small as it can be, and free to write where another command of the page has written."""
     if "--help" in words:
         return words
+    if "--labels" in words:
+        # A folder of the workplace holds fewer images than a real one.
+        place = words.index("--labels") + 1
+        words = [*words[:place], str(min(int(words[place]), 8)), *words[place + 1 :]]
     small = {"train": ["--smoke", "--device", "cpu"], "demo": ["--smoke", "--seeds", "0"]}.get(words[0], [])
     writes = words[0] in ("train", "demo", "compare", "predict") and not {"--resume", "--overwrite"} & set(words)
     return [*words, *small, *(["--overwrite"] if writes else [])]
