@@ -13,7 +13,7 @@ class Memory:
 
     Args:
         read: gives item number `index`: something with `nbytes`, or a tuple of such.
-        room: bytes, 0 to keep nothing.
+        room: bytes, 0 to keep nothing, infinity to keep all.
 
     Example:
         >>> import numpy as np
@@ -24,7 +24,7 @@ class Memory:
         False
     """
 
-    def __init__(self, read: Callable[[int], Any], room: int = ROOM) -> None:
+    def __init__(self, read: Callable[[int], Any], room: float = ROOM) -> None:
         self.read, self.room = read, room
         self._kept: dict[int, Any] = {}
 

@@ -126,14 +126,13 @@ def validation_from(
     from pupil.data.own_code import check_classes
 
     opened = partial(classification_validation, spec, format=format or AUTO, split=split)
+    data = opened(folders=None if own_classes else record["folders"])
     if not own_classes:
-        data = opened(folders=record["folders"])
         check_classes(data, record["classes"], repr(spec))
-        return _seen(data, record)
-    data = opened()
-    # Folders that only lack images of some classes are no data of other classes.
-    same = set(getattr(data, "folders", ())) <= set(record["folders"])
-    return _seen(opened(folders=record["folders"]) if same else data, record)
+    elif set(getattr(data, "folders", record["folders"])) < set(record["folders"]):
+        # Folders that only lack images of some classes are no data of other classes.
+        data = opened(folders=record["folders"])
+    return _seen(data, record)
 
 
 def view_of(record: Mapping[str, Any]) -> Transform:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pupil.data.memory import Memory
 from pupil.data.street import BOX_CLASSES, CLASSES, COLOURS, StreetScenes
 
 Item = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]
@@ -55,21 +57,20 @@ class DrawnBoxes:
         split: str = "train",
     ) -> None:
         self.scenes = StreetScenes(count, size, seed, labels, split=split)
-        self._items: list[Item | None] = [None] * len(self.scenes)
+        self._items = Memory(self._drawn, math.inf)
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self.scenes)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         from torchvision import tv_tensors
 
-        index = range(len(self))[index]
-        item = self._items[index]
-        if item is None:
-            scene = self.scenes.scene(index)
-            # A thing's pixels are numbered from 1, in the order of the boxes.
-            area = np.bincount(scene.instances.ravel(), minlength=len(scene.boxes) + 1)[1:].astype(np.float32)
-            item = self._items[index] = scene.image, scene.boxes, scene.labels + 1, area
-        image, *rows = (torch.from_numpy(array.copy()) for array in item)
+        image, *rows = (torch.from_numpy(array.copy()) for array in self._items(range(len(self))[index]))
         boxes = tv_tensors.BoundingBoxes(rows[0], format="XYXY", canvas_size=self.scenes.size)
         return tv_tensors.Image(image), {"boxes": boxes, "labels": rows[1], "area": rows[2]}
+
+    def _drawn(self, index: int) -> Item:
+        scene = self.scenes.scene(index)
+        # A thing's pixels are numbered from 1, in the order of the boxes.
+        area = np.bincount(scene.instances.ravel(), minlength=len(scene.boxes) + 1)[1:].astype(np.float32)
+        return scene.image, scene.boxes, scene.labels + 1, area

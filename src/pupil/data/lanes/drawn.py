@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pupil.data.lanes.lane_images import IGNORE_INDEX, distinct_lanes, lane_classes
 from pupil.data.lanes.points import Points, at_rows, without_unseen
+from pupil.data.memory import Memory
 from pupil.data.street import Scene, StreetScenes
 
 SLOTS = 4
@@ -67,21 +68,20 @@ class DrawnLanes:
         height = self.frame[0]
         self._rows = np.arange(math.ceil(HIGHEST * height), height, max(1, round((1 - HIGHEST) * height / ROWS)))
         self.rows = tuple(float(row) / height for row in self._rows)
-        self._pairs: list[tuple[NDArray[np.uint8], Points] | None] = [None] * len(self.scenes)
+        self._pairs = Memory(self._drawn, math.inf)
 
     def __len__(self) -> int:
-        return len(self._pairs)
+        return len(self.scenes)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         from torchvision import tv_tensors
 
-        index = range(len(self))[index]
-        pair = self._pairs[index]
-        if pair is None:
-            scene = self.scenes.scene(index)
-            pair = self._pairs[index] = scene.image, self._lanes(scene)
-        image, lanes = (torch.from_numpy(array.copy()) for array in pair)
+        image, lanes = (torch.from_numpy(array.copy()) for array in self._pairs(range(len(self))[index]))
         return tv_tensors.Image(image), tv_tensors.KeyPoints(lanes, canvas_size=self.frame)
+
+    def _drawn(self, index: int) -> tuple[NDArray[np.uint8], Points]:
+        scene = self.scenes.scene(index)
+        return scene.image, self._lanes(scene)
 
     def _lanes(self, scene: Scene) -> Points:
         # A scene counts from the corner of the first pixel, a lane from its centre.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from copy import copy
 from functools import cached_property
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pupil.data.memory import Memory
 from pupil.data.street.noise import corrupt
 from pupil.data.street.scene import CLASSES, COLOURS, Scene, check_bounds, draw_scene
 from pupil.errors import UsageError, unknown
@@ -71,22 +73,17 @@ class StreetScenes:
         self._count = count
         # A seed of a scene is (seed, split, index) read as one number, so no two of them meet.
         self._first = (seed * len(SPLITS) + SPLITS.index(split)) << 31
-        self._pairs: list[tuple[NDArray[np.uint8], NDArray[np.uint8]] | None] = [None] * (labels or count)
+        self._length = labels or count
+        self._pairs = Memory(self._drawn, math.inf)
 
     def __len__(self) -> int:
-        return len(self._pairs)
+        return self._length
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         import torch
         from torchvision import tv_tensors
 
-        index = range(len(self))[index]
-        pair = self._pairs[index]
-        if pair is None:
-            scene = self.scene(index)
-            mask = corrupt(scene, self.label_noise, self._first + index) if self.label_noise else scene.mask
-            pair = self._pairs[index] = (scene.image, mask)
-        image, target = (torch.from_numpy(array.copy()) for array in pair)
+        image, target = (torch.from_numpy(array.copy()) for array in self._pairs(range(len(self))[index]))
         return tv_tensors.Image(image), tv_tensors.Mask(target.long())
 
     @cached_property
@@ -95,8 +92,14 @@ class StreetScenes:
         others = copy(self)
         others._first += len(self)
         others._count -= len(self)
-        others._pairs = [None] * others._count
+        others._length = others._count
+        others._pairs = Memory(others._drawn, math.inf)
         return others
+
+    def _drawn(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        scene = self.scene(index)
+        mask = corrupt(scene, self.label_noise, self._first + index) if self.label_noise else scene.mask
+        return scene.image, mask
 
     def scene(self, index: int) -> Scene:
         """The scene of an item with every label it has, all of them exact."""
