@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "pupil"
-WORDS = {"errors", "imports", "lesson", "numbers", "paper", "run", "text"}
+WORDS = {"errors", "imports", "lesson", "numbers", "observations", "paper", "run", "text"}
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "imports": {"errors"},
     "lesson": {"errors", "functional"},
     "numbers": set(),
+    "observations": set(),
     "paper": set(),
     "run": {"errors"},
     "text": {"errors"},

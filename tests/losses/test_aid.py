@@ -103,3 +103,26 @@ def test_refuses_and_shows_alpha():
     with pytest.raises(UsageError, match="got a negative one"):
         AIDLoss(part)(torch.zeros(2, 4, 3, 3), torch.zeros(2, 4, 3, 3), torch.tensor([-1.0, 0.0]))
     assert "alpha=0.1" in repr(AIDLoss(part))
+
+
+def test_the_weights_are_shown_to_whoever_listens():
+    loss = AIDLoss(AttentionGuidedLoss(4, 4), alpha=0.5)
+    student, teacher = torch.randn(3, 4, 5, 5), torch.randn(3, 4, 5, 5)
+    loss.trust.listening = True
+    loss(student, teacher, torch.tensor([0.0, 1.0, 4.0]))
+    assert loss.trust.take() == pytest.approx([1.0, math.exp(-0.5), math.exp(-2.0)])
+
+
+@pytest.mark.parametrize("mean", [0.999, 0.95, 0.5, 0.1])
+def test_the_advised_alpha_brings_the_mean_weight_to_the_typical_one(mean):
+    alpha = 0.1
+    said = AIDLoss(AttentionGuidedLoss(4, 4), alpha=alpha).trust.explain({"min": 0.1, "mean": mean, "max": 1.0})
+    advised = float(said.split("alpha=")[1].split()[0])
+    # Two digits are advised, and exp(-alpha' D) = exp(-alpha D) ** (alpha' / alpha).
+    assert mean ** (advised / alpha) == pytest.approx(0.8, abs=0.02)
+
+
+@pytest.mark.parametrize("mean", [0.9, 0.8, 0.7, 0.0, 1.0])
+def test_nothing_is_advised_where_the_weights_tell_something_apart_or_cannot(mean):
+    said = AIDLoss(AttentionGuidedLoss(4, 4)).trust.explain({"min": 0.0, "mean": mean, "max": 1.0})
+    assert "alpha=" not in said

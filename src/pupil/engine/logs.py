@@ -25,11 +25,19 @@ class Log:
         self.options = options
         self._started = False
 
-    def terms(self, step: int, steps: int, seconds: float, rate: float, terms: Mapping[str, float]) -> None:
-        """Append what a person reads about the steps since the last such row."""
+    def terms(
+        self,
+        step: int,
+        steps: int,
+        seconds: float,
+        rate: float,
+        terms: Mapping[str, float],
+        observed: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> None:
+        """Append what a person reads about the steps since the last such row: the terms, and what losses noticed."""
         loss = sum(terms.values())
         row = {"step": step, "progress": step / steps, "seconds": seconds, "learning_rate": rate, "loss": loss}
-        self.write({**row, "terms": dict(terms)})
+        self.write({**row, "terms": dict(terms), **({"observed": observed} if observed else {})})
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Append one row, which has a "step"."""

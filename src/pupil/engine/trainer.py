@@ -32,6 +32,7 @@ from pupil.engine.loading import Loading
 from pupil.engine.logs import Log, status_line
 from pupil.engine.monitor import Monitor, NonFiniteError
 from pupil.engine.normalization import freeze_batch_norm
+from pupil.engine.observer import Observer
 from pupil.engine.optimization import Make, check_optimizers, make_optimizers, set_learning_rates
 from pupil.engine.options import Training
 from pupil.engine.processes import any_process, make_accelerator, refuse_unlike, share_buffers
@@ -135,6 +136,7 @@ class Trainer:
         self.stepper = Stepper(prepared, self.optimizers, self.accelerator, clip=options.clip, scaler=scaler)
         self.log = Log(run, self.accelerator, options.record())
         self.monitor = Monitor(self.accelerator)
+        self.observer = Observer(distiller.losses, self.accelerator)
         self.clock = Stopwatch()
         self.best = float("-inf")
         self.scores: Mapping[str, float] = {}
@@ -187,7 +189,7 @@ class Trainer:
             logs, stop = self.step % options.log_every == 0, self.step in stops
             if logs or stop:
                 terms = self.monitor.read()
-                self.log.terms(self.step, steps, self.clock.count(), rate, terms)
+                self.log.terms(self.step, steps, self.clock.count(), rate, terms, self.observer.read())
                 progress.status(status_line(self.step, steps, terms, self.loading.bad_names()))
             if stop:
                 self._validate(progress)
@@ -206,7 +208,9 @@ class Trainer:
     def _learn(self, parts: Sequence[Batch]) -> float:
         """One optimizer step; returns its learning rate."""
         rate = set_learning_rates(self.optimizers, self.step / self.options.steps, self.options)
-        self.monitor.update(self.stepper(parts, self.step / self.options.steps), self.step)
+        with self.observer:
+            terms = self.stepper(parts, self.step / self.options.steps)
+        self.monitor.update(terms, self.step)
         if self.average:
             self.average.update(self.student)
         self.step += 1
@@ -272,8 +276,10 @@ class Trainer:
     @property
     def _kept(self) -> dict[str, Any]:
         """All whose state a checkpoint keeps."""
-        kept: dict[str, Any] = {"distiller": self.distiller, "average": self.average, "monitor": self.monitor}
+        kept: dict[str, Any] = {"distiller": self.distiller, "average": self.average}
         kept |= {
+            "monitor": self.monitor,
+            "observer": self.observer,
             "scaler": self.accelerator.scaler,
             **{f"optimizer {n}": each for n, each in enumerate(self.optimizers)},
         }

@@ -32,7 +32,7 @@ def adaptive_weights(task_loss: Tensor, alpha: float = 0.1) -> Tensor:
     Args:
         task_loss: the teacher's loss, whose shape is the granularity: () for the batch, (L, 1) for levels, (N,) for
             images, (L, N) for both; see :func:`teacher_task_loss`.
-        alpha: how fast trust fades; -ln(0.8) / the median of D makes the median weight 0.8.
+        alpha: how fast trust fades; -ln(0.8) / the mean of D brings the mean weight near 0.8.
 
     Returns:
         The same shape, in float32 or better.

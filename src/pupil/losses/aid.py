@@ -5,10 +5,16 @@ Legend: N images, L levels.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
 from pupil.functional.importance import adaptive_weights, check_alpha
+from pupil.observations import Observations
 from pupil.paper import Paper
+
+TYPICAL = 0.8  # the mean weight at which a teacher's judgement begins to tell, between 0.7 and 0.9
 
 
 class AIDLoss(nn.Module):
@@ -17,9 +23,10 @@ class AIDLoss(nn.Module):
     L = mean over images of exp(-alpha D_i) L_distillation,i,  and alike for each level of a pyramid
 
     What the teacher does not know is left to the labels: the task loss of the student stays as it is. A teacher that
-    was trained on these images has a small D, so that the weights are near 1; alpha = -ln(0.8) / the median of D makes
-    their median 0.8. The scale of D is the detector's own. An image without objects has a small D too, and is imitated
-    fully unless ``counted`` leaves it out.
+    was trained on these images has a small D, so that the weights are near 1; alpha = -ln(0.8) / the mean of D brings
+    their mean near 0.8. (The mean and not the median, since levels without objects have a D near 0, and are most.) The
+    scale of D is the detector's own. An image without objects has a small D too, and is imitated fully unless
+    ``counted`` leaves it out. The weights are shown to the log by the child ``trust``.
 
     Args:
         loss: any loss that takes (student, teacher, importance): :class:`FBKDLoss`, or one of its parts.
@@ -64,11 +71,40 @@ class AIDLoss(nn.Module):
         check_alpha(alpha)
         self.loss = loss
         self.alpha = alpha
+        self.trust = Trust(alpha)
 
     def forward(self, student: object, teacher: object, task_loss: Tensor, counted: Tensor | None = None) -> Tensor:
         weights = adaptive_weights(task_loss, self.alpha)
+        self.trust(weights)
         weighted: Tensor = self.loss(student, teacher, weights if counted is None else weights * counted)
         return weighted
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}"
+
+
+class Trust(Observations):
+    """The weights of :class:`AIDLoss`, for the log.
+
+    Args:
+        alpha: how fast trust fades.
+
+    Example:
+        >>> print(Trust(alpha=0.1).explain({"min": 0.97, "median": 0.99, "mean": 0.99, "max": 1.0}))
+        AID's weights have a mean of 0.99 (0.97 to 1.00): all is imitated nearly alike, since the teacher fits these \
+images well; alpha=2.2 would bring the mean near 0.8
+    """
+
+    def __init__(self, alpha: float) -> None:
+        super().__init__()
+        self.alpha = alpha
+
+    def explain(self, observed: Mapping[str, float]) -> str | None:
+        mean = observed["mean"]
+        found = f"AID's weights have a mean of {mean:.2f} ({observed['min']:.2f} to {observed['max']:.2f})"
+        if not 0 < mean < 1:
+            return found
+        better = f"alpha={self.alpha * math.log(TYPICAL) / math.log(mean):.2g} would bring the mean near {TYPICAL:g}"
+        if mean > 0.9:
+            return f"{found}: all is imitated nearly alike, since the teacher fits these images well; {better}"
+        return f"{found}: little is imitated; {better}" if mean < 0.7 else found

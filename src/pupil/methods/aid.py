@@ -40,8 +40,9 @@ def aid(
 
     D is the teacher's own loss, in evaluation mode. The parts and their factors are those of the method fbkd, so that
     the two differ by AID alone. A strong teacher has a small D on the images that it was trained on, and weights near 1
-    tell little apart: alpha = -ln(0.8) / the median of D makes their median 0.8. A share is measured with the weights
-    in place: it restores the pull that they take away, and what is left of AID is how the pull is spread.
+    tell little apart: alpha = -ln(0.8) / the mean of D brings their mean near 0.8. The log has their spread, and the
+    report an alpha to try. A share is measured with the weights in place: it restores the pull that they take away, and
+    what is left of AID is how the pull is spread.
 
     Args:
         alpha: how fast trust fades; 0 is fbkd.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pupil.data.batches import MakeBatches
     from pupil.data.mixing import Mix
+    from pupil.distiller import Distiller
     from pupil.methods.plan import Plan
 
 Options = TypeVar("Options", bound=Training)
@@ -182,9 +183,10 @@ def train(material: Material, options: Training) -> Run:
         outcome = trainer.fit()
         extra = count_parameters(plan.distiller) - count_parameters(student)
         run.finish(summary_record(material, options, run, student, outcome, extra=extra))
+        remarks = _remarks(plan.distiller, run)
         networks = {"teacher": teacher} if teacher is not None else {}
         if run.writes:
-            _report(material, options, run, {**networks, options.method: outcome.network})
+            _report(material, options, run, {**networks, options.method: outcome.network}, remarks)
     if run.writes:
         run.remove_replaced()
     accelerator.wait_for_everyone()
@@ -261,7 +263,23 @@ def _can_go_on(run: Run) -> bool:
     return has_checkpoint(run.folder) and load_checkpoint(run.folder)["step"] > 0
 
 
-def _report(material: Material, options: Training, run: Run, networks: Mapping[str, nn.Module]) -> None:
+def _remarks(distiller: Distiller, run: Run) -> list[str]:
+    """What the losses say about what they noticed last, which is also printed."""
+    from pupil.observations import observations_of
+
+    last: Mapping[str, Mapping[str, float]] = next(
+        (row["observed"] for row in reversed(run.metrics) if "observed" in row), {}
+    )
+    heard = {name: one for name, (one, *_) in observations_of(distiller.losses).items() if name in last}
+    remarks = [remark for name, one in heard.items() if (remark := one.explain(last[name]))]
+    for remark in remarks:
+        print(remark)
+    return remarks
+
+
+def _report(
+    material: Material, options: Training, run: Run, networks: Mapping[str, nn.Module], notes: Sequence[str]
+) -> None:
     from pupil.recipes.options import as_command
     from pupil.recipes.pictures import same_scenes
     from pupil.report.page import write_report
@@ -274,6 +292,7 @@ def _report(material: Material, options: Training, run: Run, networks: Mapping[s
         curves=[run.metrics],
         pictures=same_scenes(material.val, material.task, networks),
         legend=material.task.legend,
+        notes=notes,
         commands=[
             as_command(material.recipe, options),
             f"pupil evaluate {run.folder}",
