@@ -11,7 +11,7 @@ READY  := $(VENV)/.ready
 # Two processes of tests with a thread each: with more threads than cores, all of them wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -q
 
-.PHONY: demo test check benchmarks results-camvid results-cifar10 results-lanes clean
+.PHONY: demo test check benchmarks results-camvid results-cifar10 results-lanes results-detection clean
 
 $(READY): pyproject.toml
 	@echo "Setting up $(VENV) (once; a few minutes, most of them for torch) ..."
@@ -35,7 +35,7 @@ check: $(READY)
 benchmarks: $(READY)
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-results-camvid results-cifar10 results-lanes: results-%: $(READY)
+results-camvid results-cifar10 results-lanes results-detection: results-%: $(READY)
 	$(BIN)/python benchmarks/results/$*.py $(if $(DATA),--data "$(DATA)") --scale $(SCALE) --seeds "$(SEEDS)"
 
 clean:

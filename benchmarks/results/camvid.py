@@ -58,7 +58,7 @@ The teacher, and one of the students:
 {teacher_command}
 {student_command}
 ```
-{notes}"""
+"""
 
 if __name__ == "__main__":
     main(

@@ -55,7 +55,7 @@ One of them:
 ```console
 {student_command}
 ```
-{notes}"""
+"""
 
 if __name__ == "__main__":
     main(

@@ -1,4 +1,4 @@
-"""What the results tables have in common: one teacher, one student, every method, paired seeds; table, report, page."""
+"""What the results pages have in common: for each table one teacher, one student, every method, paired seeds."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Scale:
 
 @dataclass(frozen=True)
 class Study:
-    """One table.
+    """One table, and the page or the part of a page around it.
 
     Args:
         name: of the page, the folder of the runs, and the target `make results-NAME`.
-        title: of the page and the report.
+        title: of the report.
         lead: the report's, in a sentence.
         recipe: the recipe's name.
         train: trains by its options.
@@ -46,6 +46,7 @@ class Study:
         equal_seconds: the control is also trained for as many seconds as this method takes.
         page: the page's text, see :func:`written`.
         data: where the data lie, if not somewhere else; None where they are drawn.
+        part: sub-folder of the runs, where a page has several tables.
     """
 
     name: str
@@ -58,27 +59,41 @@ class Study:
     equal_seconds: str
     page: str
     data: str | None = None
+    part: str = ""
 
 
-def main(study: Study) -> None:
-    """Train what is missing, then write report and page."""
-    parser = argparse.ArgumentParser(description=study.title)
-    if study.data:
-        parser.add_argument("--data", default=str(ROOT.parent / "shared" / "data" / study.data))
-    parser.add_argument("--out", default=f"runs/{study.name}")
-    parser.add_argument("--scale", choices=study.scales, default="small")
+def main(*studies: Study) -> None:
+    """Train what is missing, then write the reports and the page that the studies share."""
+    name, found = studies[0].name, next((study.data for study in studies if study.data), None)
+    parser = argparse.ArgumentParser(description=f"The tables of docs/results/{name}.md")
+    parser.add_argument("--data", default=found and str(ROOT.parent / "shared" / "data" / found))
+    parser.add_argument("--out", default=f"runs/{name}")
+    parser.add_argument("--scale", choices=studies[0].scales, default="small")
     parser.add_argument("--seeds", default="0 1 2")
     parser.add_argument("--processes", type=int, default=2, help="trainings at once")
-    parser.add_argument("--page", default=str(ROOT / "docs" / "results" / f"{study.name}.md"))
+    parser.add_argument("--page", default=str(ROOT / "docs" / "results" / f"{name}.md"))
     given = parser.parse_args()
+    data = " DATA=DIR" if found else ""
+    command = f'make results-{name}{data} SCALE={given.scale} SEEDS="{given.seeds}"'
+    page = Path(given.page)
+    notes = page.read_text().partition("\n## Notes\n")[2] if page.is_file() else ""
+    parts = [told(study, given, command) for study in studies if given.scale in study.scales]
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text("\n".join([*parts, f"## Notes\n{notes}"] if notes else parts))
+    print(page.read_text())
+
+
+def told(study: Study, given: argparse.Namespace, command: str) -> str:
+    """Train what is missing of a table, write its report, and return its part of the page."""
     seeds = parse_seeds(given.seeds)
     # The folder's place is the reader's own: the record and the page call it DIR.
     place = {"data": given.data} if study.data else {}
     scale = study.scales[given.scale]
     teacher, student = (each and replace(each, **place) for each in (scale.teacher, scale.student))
     material = study.prepare(student)
+    out = Path(given.out) / study.part
     rows = compare(
-        given.out,
+        out,
         teacher=teacher,
         student=student,
         methods=scale.methods,
@@ -87,31 +102,18 @@ def main(study: Study) -> None:
         equal_seconds=study.equal_seconds,
         processes=given.processes,
     )
-    data = " DATA=DIR" if study.data else ""
-    command = f'make results-{study.name}{data} SCALE={given.scale} SEEDS="{" ".join(map(str, seeds))}"'
-    table = write_comparison(
-        given.out,
-        rows,
-        material.val,
-        title=study.title,
-        lead=study.lead,
-        commands=[command],  # type: ignore[arg-type]
-    )
-    page = Path(given.page)
-    page.parent.mkdir(parents=True, exist_ok=True)
-    text = written(study, scale, page, command, len(material.train), table.to_markdown())
-    page.write_text(text)
-    print(page.read_text())
+    table = write_comparison(out, rows, material.val, title=study.title, lead=study.lead, commands=[command])
+    return written(study, scale, command, len(material.train), table.to_markdown())
 
 
-def written(study: Study, scale: Scale, page: Path, command: str, labels: int, table: str) -> str:
-    """The page: the study's text with everything that can be counted, and the notes that the page has already."""
-    notes = page.read_text().partition("\n## Notes\n")[2] if page.is_file() else ""
+def written(study: Study, scale: Scale, command: str, labels: int, table: str) -> str:
+    """The study's text with everything that can be counted."""
     shown = {"data": "DIR"} if study.data else {}
     teacher, student = scale.teacher, scale.student
     rows = scale.methods if isinstance(scale.methods, Mapping) else {name: {"method": name} for name in scale.methods}
     taught = replace(student, **shown, **rows[study.equal_seconds], teacher=teacher and "runs/teacher")
     return study.page.format(
+        title=study.title,
         command=command,
         teacher=teacher,
         student=student,
@@ -123,5 +125,4 @@ def written(study: Study, scale: Scale, page: Path, command: str, labels: int, t
         teacher_command=teacher and as_command(study.recipe, replace(teacher, **shown, out="runs/teacher")),
         student_command=as_command(study.recipe, taught),
         table=table,
-        notes=f"\n## Notes\n{notes}" if notes else "",
     )

@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Activations": "lesson",
     "Classification": "recipes.options",
+    "Detection": "recipes.options",
     "Distiller": "distiller",
     "FrozenTeacher": "teachers",
     "Lanes": "recipes.options",
@@ -29,6 +30,7 @@ _HOME = {
     "balance": "engine.balance",
     "classification": "recipes.classification",
     "dense_outputs": "lesson",
+    "detection": "recipes.detection",
     "dry_run": "taps",
     "features": "lesson",
     "lanes": "recipes.lanes",
@@ -42,6 +44,7 @@ _HOME = {
 __all__ = [
     "Activations",
     "Classification",
+    "Detection",
     "Distiller",
     "FrozenTeacher",
     "Lanes",
@@ -55,6 +58,7 @@ __all__ = [
     "balance",
     "classification",
     "dense_outputs",
+    "detection",
     "dry_run",
     "features",
     "lanes",
@@ -72,8 +76,9 @@ if TYPE_CHECKING:
     from pupil.lesson import Activations, Lesson, dense_outputs, features, outputs, supervised
     from pupil.models import load_model
     from pupil.recipes.classification import classification
+    from pupil.recipes.detection import detection
     from pupil.recipes.lanes import lanes
-    from pupil.recipes.options import Classification, Lanes, Segmentation
+    from pupil.recipes.options import Classification, Detection, Lanes, Segmentation
     from pupil.recipes.segmentation import segmentation
     from pupil.recipes.trained import load_trained
     from pupil.run import Run

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from architecture.documents import commands
+from architecture.documents import blocks, commands
 from command import pupil
+from data.detection.box_layouts import write_coco_layout, write_kitti_layout, write_voc_layout, write_yolo_layout
 from data.lanes.lane_layouts import write_culane_layout
 from data.miniature import write_class_split, write_split
 
@@ -28,6 +29,9 @@ def build(classes: int, width: int = 16) -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, width, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(width, classes, 1))
 """
 
+# As the page on detection shows it.
+DETECTOR = next(block.code for block in blocks() if "\ndef dots(" in block.code)
+
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,10 +42,15 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for split in ("train", "val"):
         write_class_split(tmp_path / "flowers", split)
     write_culane_layout(tmp_path / "culane")
+    write_voc_layout(tmp_path / "BCCD")
+    for write in (write_coco_layout, write_kitti_layout, write_yolo_layout):
+        write(tmp_path / write.__name__.split("_")[1])
     shutil.copytree(tmp_path / "DIR" / "val" / "images", tmp_path / "PHOTOS")
     (tmp_path / "mynets.py").write_text(NETWORK)
+    (tmp_path / "my_detectors.py").write_text(DETECTOR)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "mynets", raising=False)
+    for module in ("mynets", "my_detectors"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
     monkeypatch.chdir(tmp_path)
 
 

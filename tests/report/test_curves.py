@@ -5,8 +5,9 @@ import numpy as np
 from pupil.report.curves import over_seeds, scores, smooth, terms
 
 
-def test_rows_without_the_metric_are_left_out() -> None:
+def test_rows_without_the_metric_or_without_anything_to_count_are_left_out() -> None:
     rows = [
+        {"step": 3, "metrics": {"m": float("nan")}},
         {"step": 5, "metrics": {"other": 1.0}},
         {"step": 9, "terms": {"task": 1.0}},
         {"step": 9, "metrics": {"m": 0.2}},

@@ -123,6 +123,7 @@ def validation_from(
         format=format or AUTO,
         scene_size=tuple(record["scene_size"]),
         split=split,
+        own_classes=own_classes,
     )
 
 

@@ -8,16 +8,17 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pupil.engine.options import Training
-from pupil.recipes.options import Classification, Lanes, Segmentation, parse_size
+from pupil.recipes.options import Classification, Detection, Lanes, Segmentation, parse_size
 
 if TYPE_CHECKING:
     from pupil.run import Run
 
-Options = Segmentation | Classification | Lanes
+Options = Segmentation | Classification | Lanes | Detection
 
 SMOKE = 8  # a smoke run sees an eighth of the paper's sides, and fetches no weights
 LEAST = 32  # which most networks still halve as often as they do
 MULTIPLE = 8  # of which sides most networks take
+SIDES = ("min_size", "max_size")  # of a detector, which resizes images itself
 
 
 def as_published(recipe: str, published: Options, options: Options) -> Run:
@@ -36,9 +37,9 @@ def as_published(recipe: str, published: Options, options: Options) -> Run:
         if options.settings[:count] == published.settings:
             options = replace(options, settings=options.settings[count:])
     if options.smoke and options.student == published.student:
-        options = replace(options, student=_untrained(options.student))
-    if options.smoke and options.size == published.size:
-        options = replace(options, **_shrunk(options))
+        options = replace(options, student=_small(options.student))
+    if options.smoke and options.size and options.size == published.size:
+        options = replace(options, **_shrunk(options, options.size))
     run: Run = general(options).train_as(recipe, options)
     return run
 
@@ -53,17 +54,23 @@ def general(options: Training) -> ModuleType:
     return import_module(f"pupil.recipes.{type(options).__name__.lower()}")
 
 
-def _shrunk(options: Options) -> dict[str, Any]:
+def _shrunk(options: Options, size: str) -> dict[str, Any]:
     """The sizes of a smoke run."""
-    sides = [max(LEAST, round(side / SMOKE / MULTIPLE) * MULTIPLE) for side in parse_size(options.size)]
-    shrunk: dict[str, Any] = {"size": "x".join(map(str, sides))}
+    shrunk: dict[str, Any] = {"size": "x".join(str(_side(side)) for side in parse_size(size))}
     if isinstance(options, Segmentation):
         shrunk |= {"evaluation_size": None, "base": options.base and options.base // SMOKE}
     return shrunk
 
 
-def _untrained(spec: str) -> str:
-    """The same network without published weights."""
+def _small(spec: str) -> str:
+    """The same network without published weights, and for smaller images where it says how large they are."""
     name, _, query = spec.partition("?")
-    kept = "&".join(each for each in query.split("&") if not each.startswith("weights="))
-    return f"{name}?{kept}" if kept else name
+    kept = []
+    for option, _, value in (each.partition("=") for each in query.split("&") if each):
+        if option != "weights":
+            kept.append(f"{option}={_side(int(value)) if option in SIDES else value}")
+    return f"{name}?{'&'.join(kept)}" if kept else name
+
+
+def _side(side: int) -> int:
+    return max(LEAST, round(side / SMOKE / MULTIPLE) * MULTIPLE)

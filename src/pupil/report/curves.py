@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,13 +34,14 @@ class Curve:
 
 
 def scores(rows: LogRows, metric: str) -> list[tuple[int, float]]:
-    """The (step, score) of every evaluation.
+    """The (step, score) of every evaluation that had something to count.
 
     Example:
         >>> scores([{"step": 0, "terms": {}}, {"step": 9, "metrics": {"miou": 0.5}}], "miou")
         [(9, 0.5)]
     """
-    return [(row["step"], row["metrics"][metric]) for row in rows if metric in row.get("metrics", {})]
+    found = [(row["step"], row["metrics"][metric]) for row in rows if metric in row.get("metrics", {})]
+    return [(step, score) for step, score in found if math.isfinite(score)]
 
 
 def terms(rows: LogRows) -> dict[str, list[tuple[int, float]]]:

@@ -86,7 +86,7 @@ def test_files_that_are_missing_or_of_another_size(paths: list[Path], tmp_path: 
     with pytest.raises(UsageError, match=r"0\.png to have the size that its labels say, 31x20, got 30x20"):
         data(paths, sizes=[(20, 31)] * 4)[0]
     gone = [*paths, tmp_path / "gone.png", tmp_path / "no" / "folder.png"]
-    with pytest.raises(UsageError, match=r"expected an image at .*gone\.png, got no such file"):
+    with pytest.raises(UsageError, match=r"got none for 2 of 6, first .*gone\.png: unpack"):
         data(gone)
     with pytest.raises(UsageError, match=r"every image that is listed, got none for 2 of 6, first .*gone\.png"):
         data(gone, sizes=[(20, 30)] * 6)

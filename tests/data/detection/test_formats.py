@@ -62,9 +62,14 @@ def test_each_is_found_read_and_said(tmp_path: Path, name: str) -> None:
 def test_boxes_that_were_left_out_are_said_once(tmp_path: Path) -> None:
     write_voc_layout(tmp_path, {"train_0": [voc_object("car", 9, 9, 3, 3)], "val_0": [voc_object("car", 9, 9, 3, 3)]})
     pair = detection_data(str(tmp_path))
-    assert described("voc", *pair).endswith(", 20 classes, 2 boxes without area left out")
+    assert described("voc", *pair).endswith(
+        f", 20 classes, 2 boxes without area left out, the first in {tmp_path}/Annotations/train_0.xml"
+    )
     with pytest.raises(UsageError, match=r"train_0\.xml"):
         detection_data(str(tmp_path), strict=True)
+    write_voc_layout(tmp_path, {"val_1": [voc_object("car", 9, 9, 70, 20), voc_object("car", 9, 9, 3, 3)]})
+    said = described("voc", *detection_data(str(tmp_path)))
+    assert said.endswith(f"1 box cut to its image, 1 box without area left out in {tmp_path}/Annotations/val_1.xml")
 
 
 def test_drawn_scenes_under_both_names() -> None:

@@ -89,7 +89,7 @@ def test_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"expected at least 2 label files in .*, got 1"):
         KITTIBoxes(tmp_path, "train")
     lines(tmp_path / "train.txt", ["000000", "000007"])
-    with pytest.raises(UsageError, match=r"expected an image at .*000007"):
+    with pytest.raises(UsageError, match=r"got none for 1 of 2, first .*000007\.png: unpack"):
         KITTIBoxes(tmp_path, "train")
     with pytest.raises(UsageError, match="expected training/image_2 and training/label_2 in"):
         KITTIBoxes(tmp_path / "nowhere", "train")

@@ -52,7 +52,7 @@ def test_the_folder_above_and_an_image_without_objects(tmp_path: Path) -> None:
 def test_boxes_without_area(tmp_path: Path) -> None:
     write_voc_layout(tmp_path, {"train_1": [voc_object("car", 9, 9, 3, 12), voc_object("car", 0, 0, 70, 10)]})
     train = VOCBoxes(tmp_path, "train")
-    assert (train.without_area, train[1][1]["boxes"].tolist()) == (1, [[0, 0, 60, 10]])
+    assert (train.mended.without_area, train[1][1]["boxes"].tolist()) == (1, [[0, 0, 60, 10]])
     with pytest.raises(UsageError, match=r"train_1\.xml, got \[8\.0, 8\.0, 3\.0, 12\.0\] as box 1"):
         VOCBoxes(tmp_path, "train", strict=True)
 
@@ -60,8 +60,12 @@ def test_boxes_without_area(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("<annotation><object></annotation>", r"train_1\.xml, got a broken file: mismatched tag: line 1, column 22"),
-        ("", r"train_1\.xml, got a broken file: no element found"),
+        (
+            "<annotation><object></annotation>",
+            r"train_1\.xml, got a broken file \(mismatched tag: line 1, column 22\): mend",
+        ),
+        ('<?xml version="1.0" encoding="none"?><a/>', r"train_1\.xml, got a broken file \(unknown encoding"),
+        ("", r"train_1\.xml, got a broken file \(no element found"),
         (
             f"<a>{voc_object('car', 1, 1, 2, 2)}<object><name>car</name></object></a>",
             r"train_1\.xml, object 2, got car",
@@ -84,7 +88,7 @@ def test_files_that_are_missing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"expected a list of images at .*Main.trainval\.txt"):
         VOCBoxes(tmp_path, "trainval")
     (tmp_path / "JPEGImages" / "train_2.jpg").unlink()
-    with pytest.raises(UsageError, match=r"expected an image at .*train_2\.jpg, got no such file"):
+    with pytest.raises(UsageError, match=r"got none for 1 of 3, first .*train_2\.jpg: unpack"):
         VOCBoxes(tmp_path, "train")
     lines(tmp_path / "ImageSets" / "Main" / "val.txt", ["gone"])
     with pytest.raises(UsageError, match=r"expected an annotation at .*gone\.xml"):
@@ -100,7 +104,7 @@ def test_blood_cells() -> None:
     assert {split: len(data) for split, data in splits.items()} == {split: len(names) for split, names in lists.items()}
     assert {data.classes for data in splits.values()} == {("Platelets", "RBC", "WBC")}
     val = splits["val"]
-    assert sum(val.boxes_of(index) for index in range(len(val))) + val.without_area == sum(
+    assert sum(val.boxes_of(index) for index in range(len(val))) + val.mended.without_area == sum(
         len(read_objects(BCCD / "Annotations" / f"{name}.xml")) for name in val.names
     )
     image, target = val[0]

@@ -81,7 +81,7 @@ def test_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="expected names of the classes 0 to 1, got 0, 2"):
         YOLOBoxes(tmp_path, "train")
     lines(tmp_path / "data.yaml", ["names: [person"])
-    with pytest.raises(UsageError, match=r"expected YAML in .*data\.yaml, got a broken file: .* line 2"):
+    with pytest.raises(UsageError, match=r"expected YAML in .*data\.yaml, got a broken file \(.* line 2.*\): mend it"):
         YOLOBoxes(tmp_path, "train")
     lines(tmp_path / "data.yaml", ["names: [person]", "train: gone"])
     with pytest.raises(UsageError, match=r"expected images in .*gone, got none"):

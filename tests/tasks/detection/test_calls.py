@@ -10,7 +10,7 @@ from torch import nn
 
 from pupil.distiller import Distiller, Term
 from pupil.errors import UsageError
-from pupil.lesson import Activations, Lesson
+from pupil.lesson import Lesson
 from pupil.taps import Tapped, dry_run
 from pupil.tasks.detection import DetectorRecord, ImageBatch, detector_call
 from pupil.teachers import FrozenTeacher
@@ -238,16 +238,6 @@ def test_a_teacher_of_another_family():
     shown = detector_call(teacher, losses=True)(teacher, *seen.batch)
     assert shown.output.task_losses.level_loss.shape == (3, 3)
     assert shown.output.head == {}
-
-
-def test_other_detectors_bring_their_own_call():
-    class Own(nn.Module):
-        def call(self, image, target):
-            return Activations((image, target))
-
-    assert detector_call(Own())(Own(), 1, 2).output == (1, 2)
-    with pytest.raises(UsageError, match=r"RetinaNet, FCOS, SSD, FasterRCNN, got Linear: .*method call"):
-        detector_call(nn.Linear(1, 1))
 
 
 def test_training_needs_targets():

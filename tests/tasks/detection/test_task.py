@@ -78,17 +78,17 @@ def test_drawn_boxes():
     image = torch.zeros(3, 40, 60)
     target = {"boxes": torch.tensor([[5.0, 5, 20, 20], [30, 5, 50, 30]]), "labels": torch.tensor([1, 0])}
     found = {
-        "boxes": torch.tensor([[8.0, 8, 30, 30], [1, 1, 5, 5]]),
-        "labels": torch.tensor([3, 2]),
-        "scores": torch.tensor([0.9, 0.2]),
+        "boxes": torch.tensor([[8.0, 8, 30, 30], [1, 1, 5, 5], [30, 30, 20, 20]]),
+        "labels": torch.tensor([3, 2, 2]),
+        "scores": torch.tensor([0.9, 0.2, 0.9]),
     }
     picture = task.draw(image, found, target)
     assert picture.shape == (3, 40, 120)
     assert picture.dtype == torch.uint8
     assert picture[:, 5, 10].tolist() == [255, 0, 0]
     assert picture[:, 8, 60 + 15].tolist() == [0, 0, 255]
-    assert picture[1].sum() == 0  # neither the object without a class nor the unsure one
-    assert task.draw(image, {**found, "scores": torch.zeros(2)}).sum() == 0
+    assert picture[1].sum() == 0  # neither the object without a class, nor the unsure one, nor the inverted one
+    assert task.draw(image, {**found, "scores": torch.zeros(3)}).sum() == 0
     with pytest.raises(UsageError, match="expected colours"):
         DetectionTask(CLASSES).draw(image, found)
 
@@ -111,6 +111,19 @@ def test_refusals():
     task, model = DetectionTask(CLASSES), detector("fcos")
     with pytest.raises(UsageError, match="evaluation mode"):
         task.predict(model, batch()[0])
-    model.classes = ("person", "car", "sign")
-    with pytest.raises(UsageError, match="expected a detector of car, person, sign, got one of person"):
+    model.classes = ("person", "car", "tree")
+    with pytest.raises(UsageError, match="expected a network that knows the data's 3 classes, got none for sign"):
         task.predict(model.eval(), batch()[0])
+
+
+def test_a_detector_of_more_classes_in_another_order():
+    model, images = detector("fcos", score_thresh=0.0).eval(), batch()[0]
+    plain = DetectionTask(CLASSES).predict(model, images)
+    model.classes = ("person", "car", "sign")
+    found = DetectionTask(["car", "person"]).predict(model, images)
+    for ours, theirs in zip(found, plain, strict=True):
+        assert ours.keys() == theirs.keys()
+        for label, before in ((1, 2), (2, 1)):
+            assert (theirs["labels"] == before).any()
+            assert torch.equal(ours["boxes"][ours["labels"] == label], theirs["boxes"][theirs["labels"] == before])
+        assert len(ours["boxes"]) == ((theirs["labels"] == 1) | (theirs["labels"] == 2)).sum()

@@ -42,7 +42,7 @@ class BoxImages(Dataset[tuple[Any, Any]]):
         images, names: the files, and each image's name without folder and suffix.
         kept: the place of each image among those that were given.
         left_out: the images whose labels `labels` left out.
-        without_area: how many boxes were left out.
+        mended: how many boxes were cut or left out, see :class:`pupil.data.detection.boxes.Mended`.
 
     Raises:
         UsageError: there are fewer images than `labels`; an image is missing or corrupt; what `read` raises; on access
@@ -69,13 +69,13 @@ class BoxImages(Dataset[tuple[Any, Any]]):
         self.left_out = [images[place] for place in sorted({*range(len(images))}.difference(self.kept))]
         self.names = [path.stem for path in self.images]
         self.classes, self.colours = tuple(classes), distinct_colours(len(classes))
+        check_present(self.images)
         if sizes is None:
             with ThreadPoolExecutor(8) as pool:
                 self._sizes = list(pool.map(image_size, self.images))
         else:
-            check_present(self.images)
             self._sizes = [sizes[place] for place in self.kept]
-        self._table, self.without_area = box_table(
+        self._table, self.mended = box_table(
             [read(place, size) for place, size in zip(self.kept, self._sizes, strict=True)],
             self._sizes,
             [files[place] for place in self.kept],
@@ -102,6 +102,11 @@ class BoxImages(Dataset[tuple[Any, Any]]):
         target = {"boxes": tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=size), "labels": labels}
         further = {name: torch.from_numpy(values[rows].copy()) for name, values in self._table.further.items()}
         return tv_tensors.Image(image), target | further
+
+    @property
+    def objects(self) -> int:
+        """How many boxes of all images have a class."""
+        return int((self._table.labels > 0).sum())
 
     def boxes_of(self, index: int) -> int:
         """How many boxes an image has, without reading it."""
@@ -130,10 +135,10 @@ def check_present(images: Sequence[Path]) -> None:
         )
 
 
-def image_named(folder: Path, name: str) -> Path:
-    """The image of a name without suffix, JPEG as a rule."""
+def image_named(folder: Path, name: str, usual: str = SUFFIXES[0]) -> Path:
+    """The image of a name without suffix; where there is none, with the usual one."""
     places = (folder / f"{name}{suffix}" for suffix in (*SUFFIXES, ".JPG", ".JPEG", ".PNG"))
-    return next((path for path in places if path.is_file()), folder / f"{name}{SUFFIXES[0]}")
+    return next((path for path in places if path.is_file()), folder / f"{name}{usual}")
 
 
 def listed_names(path: Path) -> list[str]:
@@ -143,8 +148,8 @@ def listed_names(path: Path) -> list[str]:
         UsageError: there is no such file, or nothing in it.
     """
     if not path.is_file():
-        raise UsageError(f"expected a list of images at {path}, got no such file")
+        raise UsageError(f"expected a list of images at {path}, got no such file: unpack it there")
     names = [line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     if not names:
-        raise UsageError(f"expected images in the list {path}, got an empty file")
+        raise UsageError(f"expected images in the list {path}, got an empty file: name one a line")
     return names

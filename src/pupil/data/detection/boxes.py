@@ -13,6 +13,7 @@ from pupil.data.own_code import NamedClasses
 from pupil.errors import UsageError, unknown
 
 METRICS = ("coco", "voc", "kitti")
+REACH = 0.5  # pixels by which rounding may take a box out of its image
 NOTHING: Mapping[str, ArrayLike] = MappingProxyType({})
 
 
@@ -78,6 +79,20 @@ class BoxTable(NamedTuple):
         return slice(int(self.ends[image - 1]) if image else 0, int(self.ends[image]))
 
 
+class Mended(NamedTuple):
+    """What was done about boxes that do not lie in their images.
+
+    Args:
+        cut: how many reached out of their image by more than half a pixel.
+        without_area: how many were left out, because no area of them is in their image.
+        first: where the first of those is from, or None.
+    """
+
+    cut: int
+    without_area: int
+    first: object
+
+
 def box_table(
     annotations: Sequence[Annotation],
     sizes: Sequence[tuple[int, int]],
@@ -85,8 +100,8 @@ def box_table(
     *,
     ignored: bool,
     strict: bool = False,
-) -> tuple[BoxTable, int]:
-    """The boxes of all images, cut to their images, and how many were left out because they have no area.
+) -> tuple[BoxTable, Mended]:
+    """The boxes of all images, cut to their images and without those that have no area, and how many these were.
 
     Args:
         annotations: of each image.
@@ -100,26 +115,27 @@ def box_table(
 
     Example:
         >>> one = Annotation([[-5, 0, 10, 10], [9, 9, 2, 2]], [1, 1], [False, False])
-        >>> table, without_area = box_table([one], [(8, 20)], ["one.xml"], ignored=False)
-        >>> table.boxes.tolist(), table.further["area"].tolist(), without_area
-        ([[0.0, 0.0, 10.0, 8.0]], [80.0], 1)
+        >>> table, mended = box_table([one], [(8, 20)], ["one.xml"], ignored=False)
+        >>> table.boxes.tolist(), table.further["area"].tolist(), mended
+        ([[0.0, 0.0, 10.0, 8.0]], [80.0], Mended(cut=1, without_area=1, first='one.xml'))
     """
     counts = np.array([len(np.reshape(each.boxes, (-1, 4))) for each in annotations], np.int64)
     said = _stacked([np.reshape(each.boxes, (-1, 4)) for each in annotations], np.float64).reshape(-1, 4)
     owner = np.repeat(np.arange(len(counts)), counts)
     frame = np.array(sizes, np.float64).reshape(-1, 2)[owner]
     # A box that is inverted, or beside its image, has no area once it is cut.
-    boxes = np.clip(said, 0, np.tile(frame[:, ::-1], 2)).astype(np.float32)
+    inside = np.clip(said, 0, np.tile(frame[:, ::-1], 2))
+    boxes = inside.astype(np.float32)
     whole = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
     skipped = _stacked([each.ignored for each in annotations], np.bool_)
-    if strict and not whole.all():
-        row = int(np.argmin(whole))
+    row = int(np.argmin(whole)) if not whole.all() else None
+    if strict and row is not None:
         image = int(owner[row])
         number = row - int(counts[:image].sum()) + 1
         height, width = sizes[image]
         raise UsageError(
             f"expected boxes with an area inside the {width}x{height} image in {files[image]}, got "
-            f"{[round(float(side), 2) for side in said[row]]} as box {number}: mend it"
+            f"{[round(float(side), 2) for side in said[row]]} as box {number}: mend it, or leave out --strict"
         )
     kept = whole if ignored else whole & ~skipped
     names = annotations[0].further if annotations else ()
@@ -128,7 +144,9 @@ def box_table(
     further.setdefault("area", (boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
     labels = _stacked([each.labels for each in annotations], np.int64)[kept]
     ends = np.cumsum(np.bincount(owner[kept], minlength=len(counts)))
-    return BoxTable(boxes, labels, further, ends), int((~whole).sum())
+    cut = whole & (np.abs(said - inside) > REACH).any(axis=1)
+    mended = Mended(int(cut.sum()), int((~whole).sum()), None if row is None else files[owner[row]])
+    return BoxTable(boxes, labels, further, ends), mended
 
 
 def class_labels(names: Sequence[str], classes: Sequence[str], where: object) -> list[int]:

@@ -160,7 +160,7 @@ def read_record(path: Path) -> dict[str, list[dict[str, Any]]]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"), object_hook=_without_outline)
     except ValueError as error:
-        raise UsageError(f"expected JSON in {path}, got a broken file: {error}") from None
+        raise UsageError(f"expected JSON in {path}, got a broken file ({error}): export or unpack it again") from None
     wanted = {
         "images": {"id", "file_name"},
         "annotations": {"image_id", "category_id", "bbox"},
@@ -169,10 +169,14 @@ def read_record(path: Path) -> dict[str, list[dict[str, Any]]]:
     for kind, keys in wanted.items():
         entries = found.get(kind) if isinstance(found, dict) else None
         if not isinstance(entries, list):
-            raise UsageError(f'expected an object with lists {listed(wanted)} in {path}, got no list "{kind}"')
+            raise UsageError(
+                f'expected an object with lists {listed(wanted)} in {path}, got no list "{kind}": export it as COCO'
+            )
         for number, entry in enumerate(entries):
             if not isinstance(entry, dict) or not keys <= entry.keys():
-                raise UsageError(f"expected {listed(sorted(keys))} in {path}, {kind}[{number}], got {str(entry)[:80]}")
+                raise UsageError(
+                    f"expected {listed(sorted(keys))} in {path}, {kind}[{number}], got {str(entry)[:80]}: mend it"
+                )
     return dict(found)
 
 
@@ -188,11 +192,13 @@ def _by_image(record: dict[str, list[dict[str, Any]]], numbers: dict[int, int], 
         box, image, category = each["bbox"], each["image_id"], each["category_id"]
         where = f"{path}, annotations[{number}]"
         if category not in numbers:
-            raise UsageError(f"expected the id of one of the categories in {where}, got {category!r}")
+            raise UsageError(
+                f"expected a category_id of the {len(numbers)} categories in {where}, got {category!r}: name it"
+            )
         if image not in found:
-            raise UsageError(f"expected the id of one of the images in {where}, got {image!r}")
+            raise UsageError(f"expected an image_id of the {len(found)} images in {where}, got {image!r}: list it")
         if not (isinstance(box, list) and len(box) == 4 and all(isinstance(side, int | float) for side in box)):
-            raise UsageError(f"expected a bbox [x, y, width, height] in {where}, got {str(box)[:60]}")
+            raise UsageError(f"expected a bbox [x, y, width, height] in {where}, got {str(box)[:60]}: mend it")
         area = each.get("area")
         area = box[2] * box[3] if area is None else area
         found[image].append(COCOBox(box, category, int(each.get("iscrowd") or 0), float(area)))

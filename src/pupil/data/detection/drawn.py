@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 from pupil.data.memory import Memory
 from pupil.data.street import BOX_CLASSES, CLASSES, COLOURS, StreetScenes
 
+# Benchmarks leave out what is too far away to be told, and a box of four pixels would mostly test that.
+FAR = 1 / 16
+
 Item = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]
 
 
 class DrawnBoxes:
     """Drawn street scenes as (image, target), drawn on first access and then kept.
 
-    A box is that of the visible part of a thing, and its area that of the pixels.
+    A box is that of the visible part of a thing, and its area that of the pixels. A thing of which less than a
+    sixteenth of the image's height is seen, up or across, is drawn and has no box.
 
     Args:
         count: how many scenes there are.
@@ -73,4 +77,6 @@ class DrawnBoxes:
         scene = self.scenes.scene(index)
         # A thing's pixels are numbered from 1, in the order of the boxes.
         area = np.bincount(scene.instances.ravel(), minlength=len(scene.boxes) + 1)[1:].astype(np.float32)
-        return scene.image, scene.boxes, scene.labels + 1, area
+        sides = scene.boxes[:, 2:] - scene.boxes[:, :2]
+        near = sides.max(axis=1, initial=0) >= FAR * self.scenes.size[0]
+        return scene.image, scene.boxes[near], scene.labels[near] + 1, area[near]

@@ -79,6 +79,7 @@ def detection_data(
     name = detection_format(spec, format)
     if name is not None:
         train: DetectionData = FORMATS[name](spec, "train", labels=labels, seed=seed, strict=strict)
+        _check_objects(train, "training")
         return train, detection_validation(spec, classes=train.classes, format=name, strict=strict)
     if spec in DRAWN:
         train = drawn_boxes(scenes[0], scene_size, labels=labels, split="train")
@@ -99,6 +100,7 @@ def detection_validation(
     scene_size: tuple[int, int] = (64, 96),
     split: str = "val",
     strict: bool = False,
+    own_classes: bool = False,
 ) -> DetectionData:
     """The validation set alone, or another split.
 
@@ -109,9 +111,10 @@ def detection_validation(
         scene_size: (H, W) of drawn scenes.
         split: of drawn scenes or a folder: val, test, or another list of its.
         strict: as for :func:`detection_data`.
+        own_classes: whether the data may have other classes, which are then theirs to name.
 
     Raises:
-        UsageError: where there is no such data, or it has other classes.
+        UsageError: where there is no such data, it has other classes, or no object of any.
     """
     name = detection_format(spec, format)
     if name is not None:
@@ -122,8 +125,9 @@ def detection_validation(
         val = drawn_boxes(SCENES[1], scene_size, split=split)
     else:
         val = checked_boxes(from_code(spec)[1])
-    if classes is not None:
+    if classes is not None and not own_classes:
         check_classes(val, classes, repr(spec))
+    _check_objects(val, split)
     return val
 
 
@@ -143,16 +147,32 @@ def detection_format(spec: str, format: str = AUTO) -> str | None:
 def described(name: str, train: DetectionData, val: DetectionData) -> str:
     """One line on what was found in a folder.
 
-    Example: `data: KITTI layout, 5985 training, 1496 validation images, 3 classes, 2 boxes without area left out`.
+    Example: `data: KITTI layout, 5985 training, 1496 validation images, 3 classes, 2 boxes cut to their images`.
     """
     parts = [
         f"data: {FORMATS[name].title} layout",
         f"{len(train)} training, {len(val)} validation images",
         f"{len(train.classes)} classes",
     ]
-    if left_out := sum(getattr(each, "without_area", 0) for each in (train, val)):
-        parts.append(f"{left_out} box{'es' if left_out > 1 else ''} without area left out")
+    mended = [each.mended for each in (train, val) if isinstance(each, BoxImages)]
+    if cut := sum(each.cut for each in mended):
+        parts.append(f"{_boxes(cut)} cut to {'its image' if cut == 1 else 'their images'}")
+    if left_out := sum(each.without_area for each in mended):
+        first = next(each.first for each in mended if each.without_area)
+        parts.append(f"{_boxes(left_out)} without area left out{', the first' if left_out > 1 else ''} in {first}")
     return ", ".join(parts)
+
+
+def _boxes(count: int) -> str:
+    return f"{count} box{'es' if count > 1 else ''}"
+
+
+def _check_objects(data: DetectionData, split: str) -> None:
+    """That there is something to find: single images may show nothing, but not all of them."""
+    if isinstance(data, BoxImages) and not data.objects:
+        raise UsageError(
+            f"expected boxes of {listed(data.classes, 8)} in the {split} images, got none in {len(data)}: label some"
+        )
 
 
 def checked_boxes(dataset: Any) -> DetectionData:

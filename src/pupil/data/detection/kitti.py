@@ -96,7 +96,7 @@ class KITTIBoxes(BoxImages):
             return Annotation([each.box for each in objects], found, found == 0, further)
 
         super().__init__(
-            [image_named(folder / "image_2", name) for name in names],
+            [image_named(folder / "image_2", name, ".png") for name in names],
             files,
             read,
             classes,
@@ -123,7 +123,7 @@ def read_labels(path: Path) -> list[KITTILabel]:
     except FileNotFoundError:
         raise UsageError(f"expected labels at {path}, got no such file: each image needs one") from None
     except UnicodeDecodeError as error:
-        raise UsageError(f"expected labels as text in {path}, got a broken file: {error}") from None
+        raise UsageError(f"expected labels as text in {path}, got a broken file ({error}): unpack it again") from None
     return [_label(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1) if line.strip()]
 
 
@@ -138,7 +138,7 @@ def _label(line: str, where: str) -> KITTILabel:
         numbers = []
     # Results have a 16th column, the score.
     if len(numbers) not in (COLUMNS - 1, COLUMNS):
-        raise UsageError(f"expected a type and {COLUMNS - 1} numbers in {where}, got {line[:60]!r}")
+        raise UsageError(f"expected a type and {COLUMNS - 1} numbers in {where}, got {line[:60]!r}: mend the line")
     return KITTILabel(words[0], numbers[0], occlusion, tuple(numbers[3:7]))
 
 
@@ -151,7 +151,9 @@ def _names(folder: Path, split: str, split_seed: int) -> list[str]:
     # A list of the one with a random choice of the other would share images.
     others = [place / f"{other}.txt" for place in places for other in SPLITS if (place / f"{other}.txt").is_file()]
     if split not in SPLITS or others:
-        raise UsageError(f"expected a list of images at {folder.parent / 'ImageSets' / split}.txt, got no such file")
+        raise UsageError(
+            f"expected a list of images at {folder.parent / 'ImageSets' / split}.txt, got no such file: write it there"
+        )
     names = sorted(path.stem for path in (folder / "label_2").glob("*.txt"))
     if len(names) < 2:
         raise UsageError(f"expected at least 2 label files in {folder / 'label_2'}, got {len(names)}: unpack them")

@@ -109,8 +109,8 @@ def read_objects(path: Path) -> list[VOCObject]:
         root = ElementTree.parse(path).getroot()
     except FileNotFoundError:
         raise UsageError(f"expected an annotation at {path}, got no such file: each listed image needs one") from None
-    except (ElementTree.ParseError, UnicodeDecodeError) as error:
-        raise UsageError(f"expected an annotation in XML in {path}, got a broken file: {error}") from None
+    except (ElementTree.ParseError, LookupError, ValueError) as error:  # or an encoding that is none
+        raise UsageError(f"expected XML in {path}, got a broken file ({error}): mend it or unpack it again") from None
     return [_object(each, f"{path}, object {number}") for number, each in enumerate(root.iter("object"), start=1)]
 
 

@@ -59,7 +59,9 @@ class YOLOBoxes(BoxImages):
         images = _images(root, settings, split)
         files = [label_file(image) for image in images]
         if not any(path.is_file() for path in files):
-            raise UsageError(f"expected labels like {files[0]}, got none for any of {len(files)} images")
+            raise UsageError(
+                f"expected labels like {files[0]}, got none for any of {len(files)} images: put them there"
+            )
 
         def read(place: int, size: Size) -> Annotation:
             rows = read_rows(files[place], len(found))
@@ -109,7 +111,7 @@ def read_rows(path: Path, classes: int) -> list[tuple[float, ...]]:
     except FileNotFoundError:
         return []
     except UnicodeDecodeError as error:
-        raise UsageError(f"expected labels as text in {path}, got a broken file: {error}") from None
+        raise UsageError(f"expected labels as text in {path}, got a broken file ({error}): write it again") from None
     where = ((line, f"{path}, line {number}") for number, line in enumerate(lines, start=1))
     return [_row(line, place, classes) for line, place in where if line.strip()]
 
@@ -120,11 +122,13 @@ def _row(line: str, where: str, classes: int) -> tuple[float, ...]:
     except ValueError:
         number, sides = -1.0, []
     if len(sides) != 4 and (len(sides) < 6 or len(sides) % 2):
-        raise UsageError(f"expected `class x y width height` in {where}, got {line[:60]!r}")
+        raise UsageError(f"expected `class x y width height` in {where}, got {line[:60]!r}: mend the line")
     if number not in range(classes):
         raise UsageError(f"expected a class from 0 to {classes - 1} in {where}, got {number:g}: name all the classes")
     if not all(-BEYOND <= side <= 1 + BEYOND for side in sides):
-        raise UsageError(f"expected shares of the image's size, from 0 to 1, in {where}, got {line[:60]!r}")
+        raise UsageError(
+            f"expected shares of the image's size, from 0 to 1, in {where}, got {line[:60]!r}: divide pixels by it"
+        )
     if len(sides) > 4:
         return number, min(sides[::2]), min(sides[1::2]), max(sides[::2]), max(sides[1::2])
     x, y, width, height = sides
@@ -140,9 +144,11 @@ def _settings(root: Path) -> dict[str, Any]:
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"expected YAML in {path}, got a broken file: {' '.join(str(error).split())}") from None
+        raise UsageError(
+            f"expected YAML in {path}, got a broken file ({' '.join(str(error).split())}): mend it"
+        ) from None
     if not isinstance(found, dict):
-        raise UsageError(f"expected names: and train: in {path}, got {str(found)[:60]!r}")
+        raise UsageError(f"expected names: and train: in {path}, got {str(found)[:60]!r}: write them there")
     return found
 
 
@@ -150,14 +156,17 @@ def _names(root: Path, settings: dict[str, Any]) -> Sequence[object]:
     names = settings.get("names")
     if isinstance(names, dict):
         if sorted(names) != list(range(len(names))):
-            raise UsageError(f"expected names of the classes 0 to {len(names) - 1}, got {listed(names, 5)} in {root}")
+            raise UsageError(
+                f"expected names of the classes 0 to {len(names) - 1}, got {listed(names, 5)} in {root}: count from 0"
+            )
         return [names[number] for number in range(len(names))]
     if isinstance(names, list):
         return names
     path = next((root / name for name in NAMES if (root / name).is_file()), None)
     if path is None:
         raise UsageError(
-            f"expected the names of the classes in {root}, got neither names: in data.yaml nor classes.txt"
+            f"expected the names of the classes in {root}, got neither names: in data.yaml nor classes.txt: "
+            "write one of them"
         )
     return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 

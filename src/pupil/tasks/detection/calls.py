@@ -7,11 +7,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pupil.errors import UsageError
+from pupil.errors import UsageError, listed
 from pupil.lesson import Activations, Call
 from pupil.tasks.detection.family import Family, Head, Proposals, named_levels, watching
 from pupil.tasks.detection.faster_rcnn import FASTER_RCNN
 from pupil.tasks.detection.fcos import FCOS
+from pupil.tasks.detection.own_call import WANTED, OwnCall, attached_call
 from pupil.tasks.detection.records import DetectorRecord, ImageBatch, Normalization, Targets
 from pupil.tasks.detection.retinanet import RETINANET
 from pupil.tasks.detection.ssd import SSD
@@ -20,10 +21,12 @@ from pupil.tasks.detection.ssd import SSD
 def detector_call(model: nn.Module, *, losses: bool = False) -> Call:
     """How to ask a detector: RetinaNet, FCOS, SSD, SSDLite, Faster, Mask or Keypoint R-CNN, with any backbone.
 
+    A subclass is asked as its family, and so is a module that holds one of them and runs it.
+
     Args:
-        model: the detector. One of another family has a method `call(image, target)` that returns activations, and is
-            asked by that.
-        losses: whether a teacher also shows its own losses, image by image.
+        model: the detector. One with an attribute or a method `call` is asked by that, see
+            :class:`~pupil.tasks.detection.own_call.OwnCall`.
+        losses: whether a teacher also shows its own losses, image by image; a call of its own decides that itself.
 
     Raises:
         UsageError: for another model.
@@ -44,15 +47,21 @@ def detector_call(model: nn.Module, *, losses: bool = False) -> Call:
         detection.ssd.SSD: SSD,
         detection.FasterRCNN: FASTER_RCNN,
     }
-    if callable(getattr(model, "call", None)):
-        return _own_call
-    family = next((family for kind, family in families.items() if isinstance(model, kind)), None)
-    if family is None:
+    if own := attached_call(model):
+        return OwnCall(own)
+    known = {
+        name: family
+        for name, module in model.named_modules()
+        for kind, family in families.items()
+        if isinstance(module, kind)
+    }
+    inner = "" if "" in known else next(iter(known), "")
+    if inner not in known or (inner and len(known) > 1):
         raise UsageError(
-            f"expected one of torchvision's {', '.join(kind.__name__ for kind in families)}, got "
-            f"{type(model).__name__}: pass one of them, or give it a method call(image, target) -> Activations"
+            f"expected one of torchvision's {', '.join(kind.__name__ for kind in families)}, alone or inside of "
+            f"another module, got {type(model).__name__}: give it an attribute `call`, {WANTED}"
         )
-    return DetectorCall(family, losses)
+    return DetectorCall(known[inner], losses, inner)
 
 
 @dataclass(frozen=True)
@@ -71,34 +80,42 @@ class DetectorCall:
     Args:
         family: what is particular to the detector.
         losses: whether a batch that comes with targets also gets :class:`TaskLosses`, outside training.
+        inner: name of the module that is the detector; "" is the model itself. What a model around it adds to its
+            losses counts in training.
 
     Raises:
-        UsageError: in training without targets; for a batch that a transform with another mean, deviation or size
-            divisor has made.
+        UsageError: in training without targets, or if the model goes around its detector; for a batch that a transform
+            with another mean, deviation or size divisor has made.
     """
 
     family: Family
     losses: bool = False
+    inner: str = ""
 
     def __call__(self, model: nn.Module, image: Any, target: Any = None) -> Activations:
-        detector: Any = model
+        detector: Any = model.get_submodule(self.inner)
         if isinstance(image, ImageBatch):
             Normalization.of(detector.transform).check(image.normalization)
             return self._shown(detector, image, target)
         if model.training:
-            return self._trained(detector, image, target)
+            return self._trained(model, detector, image, target)
         images, targets = detector.transform(image, target)
-        return self._shown(detector, _batch(detector, images), targets)
+        return self._shown(detector, ImageBatch.of(images, detector.transform), targets)
 
-    def _trained(self, model: Any, image: Any, target: Any) -> Activations:
+    def _trained(self, whole: nn.Module, model: Any, image: Any, target: Any) -> Activations:
         if target is None:
             raise UsageError("expected targets in training, got None: pass one dict of boxes and labels an image")
         modules = {"transform": model.transform, "backbone": model.backbone, **self.family.watched(model)}
         with watching(modules) as seen:
-            losses = model(image, target)
+            losses = whole(image, target)
+        if around := [name for name in modules if name not in seen]:
+            raise UsageError(
+                f"expected {type(whole).__name__} to run all of its {type(model).__name__} in training, got nothing "
+                f"from {listed(around, 8)}: give it an attribute `call`, {WANTED}"
+            )
         images, targets = seen["transform"].output
         head, proposals = self.family.said(seen)
-        batch = replace(_batch(model, images), proposals=proposals)
+        batch = replace(ImageBatch.of(images, model.transform), proposals=proposals)
         shown = self._activations(model, batch, targets, named_levels(seen["backbone"].output), head, proposals)
         return replace(shown, output=replace(shown.output, losses=losses))
 
@@ -123,13 +140,3 @@ class DetectorCall:
         anchors = self.family.anchors(model, pyramid)
         record = DetectorRecord(tuple(pyramid), head, anchors, proposals=proposals)
         return Activations(record, {**pyramid, **head}, (images, targets))
-
-
-def _batch(model: Any, images: Any) -> ImageBatch:
-    return ImageBatch(images.tensors, images.image_sizes, Normalization.of(model.transform))
-
-
-def _own_call(model: nn.Module, image: Any, target: Any = None) -> Activations:
-    detector: Any = model
-    shown: Activations = detector.call(image, target)
-    return shown

@@ -69,6 +69,11 @@ class ImageBatch:
     normalization: Normalization
     proposals: tuple[Tensor, ...] | None = None
 
+    @classmethod
+    def of(cls, images: Any, transform: Any) -> ImageBatch:
+        """The batch (torchvision's `ImageList`) that a transform of torchvision's has made."""
+        return cls(images.tensors, images.image_sizes, Normalization.of(transform))
+
     def __len__(self) -> int:
         return len(self.image_sizes)
 

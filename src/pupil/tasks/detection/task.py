@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from pupil.errors import UsageError, listed, unknown
 from pupil.lesson import Activations, Inputs, Kind, Lesson
-from pupil.tasks.class_matching import names_of
+from pupil.tasks.class_matching import matching, names_of
 from pupil.tasks.detection.calls import detector_call
+from pupil.tasks.detection.own_call import attached_call
 from pupil.tasks.detection_metrics import SCORES, DetectionMetrics
 
 Boxes = Mapping[str, Tensor]
@@ -67,7 +68,7 @@ class DetectionTask:
         return dict(zip(self.classes, self.colours or (), strict=bool(self.colours)))
 
     def call(self, model: nn.Module, image: Any, target: Any = None) -> Activations:
-        """Run a detector, and name the levels of its pyramid and what its heads say.
+        """Run a detector, and name the levels of its pyramid and what its heads say; by its own call if it carries one.
 
         Shape:
             image: a list of (3, H, W) in [0, 1], or the batch that a student's call has transformed; target: one dict
@@ -83,19 +84,19 @@ class DetectionTask:
     def predict(self, model: nn.Module, image: Any) -> list[dict[str, Tensor]]:
         """Boxes (M, 4) in pixels of each image as it came, their labels (M,), and scores (M,), best first.
 
+        Of a detector that knows more classes, or has them in another order, those of the task, by name.
+
         Raises:
-            UsageError: for a detector in training, or of other classes.
+            UsageError: for a detector in training, one that lacks a class, or one that answers in another form.
         """
         if model.training:
             raise UsageError("expected a detector in evaluation mode, got one in training: call model.eval()")
-        theirs = names_of(model)
-        if theirs is not None and theirs != self.classes:
-            raise UsageError(
-                f"expected a detector of {listed(self.classes, 8)}, got one of {listed(theirs, 8)}: train it on "
-                "data of these classes in this order"
-            )
-        found: list[dict[str, Tensor]] = model(list(image))
-        return found
+        theirs = names_of(model) or self.classes
+        order = matching(theirs, self.classes)
+        # One-stage heads of torchvision's have a channel for the background, which may win a box.
+        lowest = 0 if attached_call(model) is None else 1
+        found = _checked(model(list(image)), len(image), (lowest, len(theirs)), type(model).__name__)
+        return found if order is None else [_of_classes(each, order, len(theirs)) for each in found]
 
     def metrics(self) -> DetectionMetrics:
         """Fresh scores of the benchmark."""
@@ -117,8 +118,8 @@ class DetectionTask:
 
         picture = (image.detach().cpu().float().clamp(0, 1) * 255).round().to(torch.uint8)
         labels, corners = boxes["labels"].cpu(), boxes["boxes"].cpu().as_subclass(Tensor)
-        # An object without a class is there for the metric alone.
-        shown = labels > 0
+        # An object without a class is there for the metric alone; a detector may find boxes that are none.
+        shown = (labels > 0) & (corners[:, 2:] > corners[:, :2]).all(1)
         if "scores" in boxes:
             shown &= boxes["scores"].cpu() >= SCORE
         if not shown.any():
@@ -162,6 +163,33 @@ class DetectionLoss(nn.Module):
 
     def extra_repr(self) -> str:
         return f"weights={self.weights}" if self.weights else ""
+
+
+def _of_classes(found: Boxes, order: Sequence[int], classes: int) -> dict[str, Tensor]:
+    """The boxes of some of a detector's classes, numbered anew in their order."""
+    numbers = torch.zeros(classes + 1, dtype=torch.int64)
+    numbers[torch.tensor(order) + 1] = torch.arange(1, len(order) + 1)
+    labels = numbers.to(found["labels"].device)[found["labels"]]
+    return {name: values[labels > 0] for name, values in {**found, "labels": labels}.items()}
+
+
+def _checked(found: Any, images: int, labelled: tuple[int, int], name: str) -> list[dict[str, Tensor]]:
+    """What a detector found, once it is known to be boxes, labels and scores of each image."""
+    advice = "a dict of boxes (M, 4), labels (M,) from 1 and scores (M,) for each image"
+    if not isinstance(found, list | tuple) or len(found) != images:
+        got = f"{len(found)} of them" if isinstance(found, list | tuple) else type(found).__name__
+        raise UsageError(f"expected a list for {images} images from {name} in evaluation mode, got {got}: {advice}")
+    for each in found:
+        if not isinstance(each, Mapping) or not {"boxes", "labels", "scores"} <= each.keys():
+            got = listed(each, 8) if isinstance(each, Mapping) else type(each).__name__
+            raise UsageError(f"expected boxes, labels and scores from {name} in evaluation mode, got {got}: {advice}")
+        labels = each["labels"]
+        if ((labels < labelled[0]) | (labels > labelled[1])).any():
+            raise UsageError(
+                f"expected labels from 1 to {labelled[1]} from {name}, got {int(labels.min())} to {int(labels.max())}: "
+                "0 is the background, which is no class"
+            )
+    return list(found)
 
 
 def _own_losses(lesson: Lesson) -> tuple[Mapping[str, Tensor]]:
