@@ -57,7 +57,8 @@ def between_pyramids(
     require(task, name, "boxes")
     teacher = needed(teacher)
     channels, record = compared(student, teacher, task, image)
-    call = detector_call(teacher, losses=True) if judged else task.call
+    # Its heads are asked for its own losses alone.
+    call = detector_call(teacher, heads=False, losses=judged)
     term = Term(loss(channels, record), inputs, weight)
     return planned(student, task, {name: term}, teacher=FrozenTeacher(teacher, call=call))
 

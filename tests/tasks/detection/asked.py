@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pupil.tasks.detection import detector_call
 from tasks.detection.detectors import batch, detector
@@ -19,3 +23,20 @@ def asked(kind):
     generator = model.rpn.anchor_generator if kind == "faster_rcnn" else model.anchor_generator
     anchors = generator(images, list(pyramid.values()))
     return model, images, targets, shown.output.head, anchors, shown.output.task_losses, pyramid
+
+
+class _Counting(TorchDispatchMode):
+    def __init__(self):
+        super().__init__()
+        self.numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.numbers += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def counting() -> Iterator[_Counting]:
+    """Within the block, how often Python asks a tensor for its number, for which a device has to be waited for."""
+    with _Counting() as counted:
+        yield counted

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from pupil.tasks.detection.dense import anchors_of_levels, matches
-from tasks.detection.asked import asked
+from pupil.tasks.detection import fcos
+from pupil.tasks.detection.dense import anchors_of_levels, level_losses, matches
+from tasks.detection.asked import asked, counting
+from tasks.detection.detectors import detector
 
 
 def test_levels_add_up_to_the_image():
@@ -33,3 +35,36 @@ def test_the_batch_is_the_mean_by_positives():
     for name, loss in model.compute_loss(targets, head, anchors, sizes).items():
         mine = losses.levels[name].sum(0)[:2]
         torch.testing.assert_close((mine * positives).sum() / positives.sum(), loss, rtol=1e-9, atol=0)
+
+
+def level_by_level(model, targets, head, anchors, pyramid):
+    """What the head itself says when it is asked about each level of each image."""
+    sizes = anchors_of_levels(model, pyramid)
+    return level_losses(model, targets, head, anchors, matches(model, targets, head, anchors, list(sizes)), sizes)
+
+
+def test_a_level_of_an_image_is_what_the_head_says_of_it_alone():
+    model, _, targets, head, anchors, losses, pyramid = asked("fcos")
+    expected = level_by_level(model, targets, head, anchors, pyramid)
+    assert losses.levels.keys() == expected.keys()
+    for name, loss in expected.items():
+        torch.testing.assert_close(losses.levels[name], loss, rtol=1e-9, atol=0)
+
+
+def test_no_number_is_waited_for():
+    model, images, targets, head, _, _, pyramid = asked("fcos")
+    with counting() as counted:
+        fcos.task_losses(model, images, pyramid, head, targets)
+    assert counted.numbers == 0
+
+
+def test_a_head_of_ones_own_is_asked_for_its_own_losses():
+    class Own(type(detector("fcos").head)):
+        def compute_loss(self, *inputs):
+            return {name: 2 * loss for name, loss in super().compute_loss(*inputs).items()}
+
+    model, images, targets, head, _, losses, pyramid = asked("fcos")
+    model.head.__class__ = Own
+    doubled = fcos.task_losses(model, images, pyramid, head, targets)
+    for name, loss in losses.levels.items():
+        torch.testing.assert_close(doubled.levels[name], 2 * loss, rtol=1e-9, atol=0)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from tasks.detection.asked import asked
+from pupil.tasks.detection import retinanet
+from pupil.tasks.detection.dense import anchors_of_levels, level_losses, matches
+from tasks.detection.asked import asked, counting
+from tasks.detection.detectors import detector
 
 
 def test_levels_add_up_to_the_image():
@@ -21,3 +25,39 @@ def test_the_batch_is_the_mean_of_the_images():
     model, _, targets, head, anchors, losses, _ = asked("retinanet")
     for name, loss in model.compute_loss(targets, head, anchors).items():
         torch.testing.assert_close(losses.levels[name].sum(0).mean(), loss, rtol=1e-9, atol=0)
+
+
+def level_by_level(model, targets, head, anchors, pyramid):
+    """What the head itself says when it is asked about each level of each image."""
+    sizes = anchors_of_levels(model, pyramid)
+    return level_losses(model, targets, head, anchors, matches(model, targets, head, anchors), sizes)
+
+
+@pytest.mark.parametrize("boxes", ["l1", "giou"])
+def test_a_level_of_an_image_is_what_the_head_says_of_it_alone(boxes):
+    model, images, targets, head, anchors, losses, pyramid = asked("retinanet")
+    model.head.regression_head._loss_type = boxes
+    losses = retinanet.task_losses(model, images, pyramid, head, targets)
+    expected = level_by_level(model, targets, head, anchors, pyramid)
+    assert losses.levels.keys() == expected.keys()
+    for name, loss in expected.items():
+        torch.testing.assert_close(losses.levels[name], loss, rtol=1e-9, atol=0)
+
+
+def test_no_number_is_waited_for():
+    model, images, targets, head, _, _, pyramid = asked("retinanet")
+    with counting() as counted:
+        retinanet.task_losses(model, images, pyramid, head, targets)
+    assert counted.numbers == 0
+
+
+def test_a_head_of_ones_own_is_asked_for_its_own_losses():
+    class Own(type(detector("retinanet").head)):
+        def compute_loss(self, *inputs):
+            return {name: 2 * loss for name, loss in super().compute_loss(*inputs).items()}
+
+    model, images, targets, head, _, losses, pyramid = asked("retinanet")
+    model.head.__class__ = Own
+    doubled = retinanet.task_losses(model, images, pyramid, head, targets)
+    for name, loss in losses.levels.items():
+        torch.testing.assert_close(doubled.levels[name], 2 * loss, rtol=1e-9, atol=0)

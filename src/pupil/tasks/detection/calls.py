@@ -18,7 +18,7 @@ from pupil.tasks.detection.retinanet import RETINANET
 from pupil.tasks.detection.ssd import SSD
 
 
-def detector_call(model: nn.Module, *, losses: bool = False) -> Call:
+def detector_call(model: nn.Module, *, heads: bool = True, losses: bool = False) -> Call:
     """How to ask a detector: RetinaNet, FCOS, SSD, SSDLite, Faster, Mask or Keypoint R-CNN, with any backbone.
 
     A subclass is asked as its family, and so is a module that holds one of them and runs it.
@@ -26,6 +26,7 @@ def detector_call(model: nn.Module, *, losses: bool = False) -> Call:
     Args:
         model: the detector. One with an attribute or a method `call` is asked by that, see
             :class:`~pupil.tasks.detection.own_call.OwnCall`.
+        heads: whether a batch that a student has transformed is shown to the heads too; without, to the pyramid alone.
         losses: whether a teacher also shows its own losses, image by image; a call of its own decides that itself.
 
     Raises:
@@ -61,7 +62,7 @@ def detector_call(model: nn.Module, *, losses: bool = False) -> Call:
             f"expected one of torchvision's {', '.join(kind.__name__ for kind in families)}, alone or inside of "
             f"another module, got {type(model).__name__}: give it an attribute `call`, {WANTED}"
         )
-    return DetectorCall(known[inner], losses, inner)
+    return DetectorCall(known[inner], losses, inner, heads)
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ class DetectorCall:
     family: Family
     losses: bool = False
     inner: str = ""
+    heads: bool = True
 
     def __call__(self, model: nn.Module, image: Any, target: Any = None) -> Activations:
         detector: Any = model.get_submodule(self.inner)
@@ -121,7 +123,7 @@ class DetectorCall:
 
     def _shown(self, model: Any, images: ImageBatch, targets: Targets | None) -> Activations:
         pyramid = named_levels(model.backbone(images.tensors))
-        head = self.family.outputs(model, images, pyramid)
+        head = self.family.outputs(model, images, pyramid) if self.heads else {}
         shown = self._activations(model, images, targets, pyramid, head, images.proposals)
         if not self.losses or targets is None:
             return shown

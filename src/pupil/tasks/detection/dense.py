@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from pupil.functional.precision import precise
 from pupil.tasks.detection.family import Head, Proposals, Pyramid, Seen
@@ -54,13 +56,52 @@ def matches(model: Any, targets: Targets, head: Head, anchors: Sequence[Tensor],
     return stand_in.head.matched
 
 
+def assigned(targets: Targets, matched: Tensor) -> tuple[Tensor, Tensor]:
+    """The box (N, A, 4) and the label (N, A) that each anchor belongs to; of an anchor without one, any numbers.
+
+    Args:
+        targets: by image.
+        matched: (N, A), below 0 none.
+    """
+    # A row of zeros after the boxes of each image, which one without boxes has too.
+    boxes, labels = (
+        pad_sequence([F.pad(target[name], (*[0, 0] * (target[name].dim() - 1), 0, 1)) for target in targets], True)
+        for name in ("boxes", "labels")
+    )
+    index = matched.clamp(min=0)
+    return boxes.gather(1, index[..., None].expand(-1, -1, 4)), labels.gather(1, index)
+
+
+def focal_losses(logits: Tensor, labels: Tensor, positive: Tensor) -> Tensor:
+    """The focal loss of each anchor, (N, A), as RetinaNet and FCOS have it."""
+    from torchvision.ops import sigmoid_focal_loss
+
+    losses = []
+    # Image by image: there may be millions of logits in each.
+    for ours, label, counts in zip(logits, labels, positive, strict=True):
+        target = torch.zeros_like(ours).scatter_(1, label[:, None], counts[:, None].to(ours.dtype))
+        losses.append(sigmoid_focal_loss(ours, target, reduction="none").sum(-1))
+    return torch.stack(losses)
+
+
+def by_level(losses: Mapping[str, Tensor], positive: Tensor, sizes: Sequence[int]) -> dict[str, Tensor]:
+    """What anchors have lost (N, A), summed by level and image, over the positives of the image: (L, N) by name."""
+    counts = positive.sum(1).clamp(min=1)
+    return {name: level_sums(loss, sizes) / counts for name, loss in losses.items()}
+
+
+def level_sums(values: Tensor, sizes: Sequence[int]) -> Tensor:
+    """The sums (L, N) over the anchors of each level, of values (N, A)."""
+    return torch.stack([part.sum(1) for part in torch.split(values, list(sizes), 1)])
+
+
 def level_losses(
     model: Any, targets: Targets, head: Head, anchors: Sequence[Tensor], matched: Sequence[Tensor], sizes: Sequence[int]
 ) -> dict[str, Tensor]:
-    """The head's losses by level and image, (L, N) by name; over the levels they add up to the image's.
+    """The losses of any head by level and image, (L, N) by name; over the levels they add up to the image's.
 
-    A head divides by the positives among the anchors that it is given, at least one; those of a level are rescaled to
-    the image's.
+    The head is asked level by level and image by image, which keeps a device waiting. It divides by the positives among
+    the anchors that it is given, at least one; those of a level are rescaled to the image's.
 
     Args:
         model: the detector.

@@ -94,10 +94,10 @@ def _first_stage(
         .sum(-1)
         .masked_fill(~positive, 0)
     )
-    sizes = list(dense.anchors_of_levels(rpn, pyramid))
+    sizes = dense.anchors_of_levels(rpn, pyramid)
     samples = sampled.sum(1).clamp(min=1)
     return proposals, {
-        name: torch.stack([part.sum(1) for part in torch.split(loss, sizes, 1)]) / samples
+        name: dense.level_sums(loss, sizes) / samples
         for name, loss in (("loss_objectness", objectness), ("loss_rpn_box_reg", boxes))
     }
 

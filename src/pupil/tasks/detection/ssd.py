@@ -14,6 +14,7 @@ from pupil.tasks.detection.records import ImageBatch, Targets, TaskLosses
 
 def task_losses(model: Any, images: ImageBatch, pyramid: Pyramid, head: Head, targets: Targets) -> TaskLosses:
     """ "bbox_regression" and "classification" of each image, (1, N): the negatives of a level depend on the others."""
+    head = head or dense.outputs(model, images, pyramid)
     anchors = model.anchor_generator(images, list(pyramid.values()))
     images_losses = [
         model.compute_loss(
