@@ -19,15 +19,15 @@ FEW = ("none", "fbkd", "aid")
 METHODS = ("none", "mimic", "fbkd", "aid", "pkd", "fgd")
 OWN = ("none", "aid-self")
 
-DRAWN = Detection(log_every=100, evaluations=4)
+DRAWN = Detection(log_every=100, evaluations=3)
 LARGE = Detection(workers=8, evaluations=8, log_every=200, batch_size=16, learning_rate=0.01)
 
 
-def small(detector: str) -> Scale:
+def small(detector: str, steps: int) -> Scale:
     """For two CPU cores: a detector of ours on drawn scenes, of which the student has few."""
     return Scale(
         replace(DRAWN, student=f"pupil:{detector}", steps=1600, evaluations=2),
-        replace(DRAWN, student=f"pupil:{detector}?width=32", steps=1200, labels=100),
+        replace(DRAWN, student=f"pupil:{detector}?width=32", steps=steps, labels=60),
         FEW,
     )
 
@@ -44,7 +44,7 @@ def full(family: str, methods: tuple[str, ...], teacher: str = "resnet50", **opt
 
 SCENES = {"scene_size": "320x480", "steps": 6000}
 CELLS = {"short": "480", "steps": 3000}
-BLOOD = replace(DRAWN, format="voc", size="160x216", zoom_out=1.0)
+BLOOD = replace(DRAWN, format="voc", size="160x216")
 
 PAGE = """## {title}
 
@@ -102,7 +102,7 @@ if __name__ == "__main__":
             "fcos",
             "One stage: FCOS on drawn scenes",
             "aid",
-            {"small": small("tiny-fcos"), "full": full("fcos", METHODS, **SCENES)},
+            {"small": small("tiny-fcos", 1200), "full": full("fcos", METHODS, **SCENES)},
             head=HEAD,
         ),
         study("fcos-self", "FCOS from its own like", "aid-self", {"full": full("fcos", OWN, "resnet18", **SCENES)}),
@@ -110,7 +110,7 @@ if __name__ == "__main__":
             "fasterrcnn",
             "Two stages: Faster R-CNN on drawn scenes",
             "aid",
-            {"small": small("tiny-fasterrcnn"), "full": full("fasterrcnn", METHODS, **SCENES)},
+            {"small": small("tiny-fasterrcnn", 800), "full": full("fasterrcnn", METHODS, **SCENES)},
         ),
         study(
             "fasterrcnn-self",
@@ -124,8 +124,8 @@ if __name__ == "__main__":
             "aid",
             {
                 "small": Scale(
-                    replace(BLOOD, student="pupil:tiny-fcos", steps=1200, evaluations=2),
-                    replace(BLOOD, student="pupil:tiny-fcos?width=32", steps=800),
+                    replace(BLOOD, student="pupil:tiny-fcos", steps=800, evaluations=2),
+                    replace(BLOOD, student="pupil:tiny-fcos?width=32", steps=500),
                     FEW,
                 ),
                 "full": full("fcos", METHODS, format="voc", **CELLS),

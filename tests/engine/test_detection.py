@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -134,3 +135,17 @@ def test_two_processes_keep_one_student_and_one_loss(shared: tuple[Path, list[An
     mean = {name: (first["terms"][name] + second["terms"][name]).item() / 2 for name in first["terms"]}
     last = [row["terms"] for row in run.metrics if "terms" in row][-1]
     assert last == pytest.approx(mean, rel=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("precision", ["no", "bf16", "fp16"])
+@pytest.mark.parametrize("method", ["none", "mimic", "fbkd", "aid", "pkd", "fgd"])
+def test_every_method_trains_on_a_gpu_in_every_precision(tmp_path: Path, method: str, precision: str) -> None:
+    student, teacher = drawing("faster_rcnn"), None if method == "none" else drawing("faster_rcnn", 1)
+    start = state_of(student)
+    ours = trainer(tmp_path / "run", method, student, teacher, device="auto", precision=precision)
+    ours.fit()
+    rows = [row for row in ours.run.metrics if "terms" in row]
+    assert all(math.isfinite(value) for row in rows for value in row["terms"].values())
+    assert not torch.equal(state_of(student)["backbone.stem.0.weight"].cpu(), start["backbone.stem.0.weight"])
