@@ -19,15 +19,15 @@ FEW = ("none", "fbkd", "aid")
 METHODS = ("none", "mimic", "fbkd", "aid", "pkd", "fgd")
 OWN = ("none", "aid-self")
 
-DRAWN = Detection(log_every=100, evaluations=3)
+DRAWN = Detection(log_every=100, evaluations=2)
 LARGE = Detection(workers=8, evaluations=8, log_every=200, batch_size=16, learning_rate=0.01)
 
 
 def small(detector: str, steps: int) -> Scale:
     """For two CPU cores: a detector of ours on drawn scenes, of which the student has few."""
     return Scale(
-        replace(DRAWN, student=f"pupil:{detector}", steps=1600, evaluations=2),
-        replace(DRAWN, student=f"pupil:{detector}?width=32", steps=steps, labels=60),
+        replace(DRAWN, student=f"pupil:{detector}", steps=1000, evaluations=1),
+        replace(DRAWN, student=f"pupil:{detector}?width=32", steps=steps, labels=40),
         FEW,
     )
 
@@ -102,7 +102,7 @@ if __name__ == "__main__":
             "fcos",
             "One stage: FCOS on drawn scenes",
             "aid",
-            {"small": small("tiny-fcos", 1200), "full": full("fcos", METHODS, **SCENES)},
+            {"small": small("tiny-fcos", 800), "full": full("fcos", METHODS, **SCENES)},
             head=HEAD,
         ),
         study("fcos-self", "FCOS from its own like", "aid-self", {"full": full("fcos", OWN, "resnet18", **SCENES)}),
@@ -110,7 +110,7 @@ if __name__ == "__main__":
             "fasterrcnn",
             "Two stages: Faster R-CNN on drawn scenes",
             "aid",
-            {"small": small("tiny-fasterrcnn", 800), "full": full("fasterrcnn", METHODS, **SCENES)},
+            {"small": small("tiny-fasterrcnn", 500), "full": full("fasterrcnn", METHODS, **SCENES)},
         ),
         study(
             "fasterrcnn-self",
@@ -124,9 +124,10 @@ if __name__ == "__main__":
             "aid",
             {
                 "small": Scale(
-                    replace(BLOOD, student="pupil:tiny-fcos", steps=800, evaluations=2),
-                    replace(BLOOD, student="pupil:tiny-fcos?width=32", steps=500),
+                    replace(BLOOD, student="pupil:tiny-fcos", steps=600, evaluations=1),
+                    replace(BLOOD, student="pupil:tiny-fcos?width=32", steps=400),
                     FEW,
+                    seeds=1,
                 ),
                 "full": full("fcos", METHODS, format="voc", **CELLS),
             },

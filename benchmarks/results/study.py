@@ -24,11 +24,13 @@ class Scale:
         teacher: its options, or None where no method asks one.
         student: the options that all students share.
         methods: the rows, see :func:`pupil.recipes.comparison.compare`; "none" is the control.
+        seeds: how many of the seeds, at most.
     """
 
     teacher: Any
     student: Any
     methods: Sequence[str] | Mapping[str, Mapping[str, Any]]
+    seeds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,6 @@ def main(*studies: Study) -> None:
 
 def told(study: Study, given: argparse.Namespace, command: str) -> str:
     """Train what is missing of a table, write its report, and return its part of the page."""
-    seeds = parse_seeds(given.seeds)
     # The folder's place is the reader's own: the record and the page call it DIR.
     place = {"data": given.data} if study.data else {}
     scale = study.scales[given.scale]
@@ -97,7 +98,7 @@ def told(study: Study, given: argparse.Namespace, command: str) -> str:
         teacher=teacher,
         student=student,
         methods=scale.methods,
-        seeds=seeds,
+        seeds=parse_seeds(given.seeds)[: scale.seeds],
         train=study.train,
         equal_seconds=study.equal_seconds,
         processes=given.processes,

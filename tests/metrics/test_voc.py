@@ -53,7 +53,11 @@ def test_what_may_be_any_class_is_nobody_s_mistake():
     assert scores.objects.tolist() == [1, 0]
 
 
-def naive(predictions, targets, label, overlap=0.5):
+def within(box, area):
+    return area[0] <= (box[2] - box[0]) * (box[3] - box[1]) < area[1]
+
+
+def naive(predictions, targets, label, overlap=0.5, area=(0, np.inf)):
     rows = sorted(
         (
             (-score, image, place)
@@ -64,9 +68,9 @@ def naive(predictions, targets, label, overlap=0.5):
     )
     taken, outcome = set(), []
     count = sum(
-        one == label and not difficult
+        one == label and not difficult and within(box, area)
         for each in targets
-        for one, difficult in zip(each.labels, each.difficult, strict=True)
+        for one, box, difficult in zip(*each, strict=True)
     )
     for _, image, place in rows:
         left, top, right, bottom = predictions[image].boxes[place]
@@ -79,7 +83,9 @@ def naive(predictions, targets, label, overlap=0.5):
             union = (right - left) * (bottom - top) + (other[2] - other[0]) * (other[3] - other[1]) - width * height
             if width * height / union > best:
                 best, which = width * height / union, number
-        if best >= overlap and targets[image].difficult[which]:
+        if best >= overlap and (targets[image].difficult[which] or not within(targets[image].boxes[which], area)):
+            continue
+        if best < overlap and not within(predictions[image].boxes[place], area):
             continue
         outcome.append(best >= overlap and (image, which) not in taken)
         if best >= overlap:
@@ -88,8 +94,22 @@ def naive(predictions, targets, label, overlap=0.5):
     return sum(max(precision[end:]) for end, hit in enumerate(outcome) if hit) / count if count else float("nan")
 
 
+def test_objects_of_other_sizes_may_be_missed_and_what_is_found_there_is_no_mistake():
+    objects = VOCObjects([1, 1], [[0, 0, 10, 10], [50, 0, 90, 40]], [False, False])
+    found = VOCDetections([1, 1, 1], [[0, 0, 10, 10], [50, 0, 90, 40], [200, 0, 240, 40]], [0.5, 0.9, 0.8])
+    assert voc_scores([found], [objects], 1).ap[0] == pytest.approx(0.5 + 0.5 * 2 / 3)
+    small, large = (voc_scores([found], [objects], 1, area=area) for area in ((0, 1024), (1024, np.inf)))
+    assert (small.ap[0], small.objects[0]) == (1, 1)
+    # The object comes first, and the mistake after it costs nothing.
+    assert (large.ap[0], large.objects[0]) == (1, 1)
+    mistaken = VOCDetections([1, 1], [[200, 0, 240, 40], [50, 0, 90, 40]], [0.9, 0.8])
+    assert voc_scores([mistaken], [objects], 1, area=(1024, np.inf)).ap[0] == 0.5
+    assert np.isnan(voc_scores([found], [objects], 1, area=(100, 100)).ap[0])
+
+
+@pytest.mark.parametrize("area", [(0, np.inf), (0, 150), (150, 300)])
 @pytest.mark.parametrize("seed", range(3))
-def test_plain_loops_say_the_same(seed):
+def test_plain_loops_say_the_same(seed, area):
     generator = np.random.default_rng(seed)
 
     def boxes(count):
@@ -103,8 +123,8 @@ def test_plain_loops_say_the_same(seed):
         near = truth[generator.integers(0, few, many)] + generator.normal(0, 1.5, (many, 4)) if few else boxes(many)
         predictions.append(VOCDetections(generator.integers(1, 4, many), near, generator.random(many)))
         targets.append(VOCObjects(generator.integers(1, 4, few), truth, generator.random(few) < 0.3))
-    found = voc_scores(predictions, targets, 4).ap
-    expected = [naive(predictions, targets, label) for label in range(1, 5)]
+    found = voc_scores(predictions, targets, 4, area=area).ap
+    expected = [naive(predictions, targets, label, area=area) for label in range(1, 5)]
     assert 0 < np.nanmean(found) < 1
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 

@@ -13,7 +13,7 @@ from pupil.lesson import Lesson
 from pupil.losses.byot import BYOTLoss, Shown
 from pupil.methods.layers import last_feature
 from pupil.methods.maps import LayerMaps, named
-from pupil.methods.plan import Plan, planned
+from pupil.methods.plan import Plan, planned, require
 from pupil.tasks.task import Task
 
 PAPER = BYOTLoss.paper
@@ -49,6 +49,7 @@ def byot(
         hint_weight: weight of the features.
         weight: of all early classifiers.
     """
+    require(task, "byot", "dense", "whole")
     shown = LayerMaps(student, image, task.call)
     last = last_feature(student, shown.found, len(task.classes))
     names = named(layers) or _shallow(shown, last)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from pupil.distiller import Term
 from pupil.lesson import dense_outputs
 from pupil.losses.dist import DISTLoss
-from pupil.methods.plan import Plan, usual_temperature, weighing, with_teacher
+from pupil.methods.plan import Plan, require, usual_temperature, weighing, with_teacher
 from pupil.tasks.task import Task
 
 PAPER = DISTLoss.paper
@@ -36,5 +36,6 @@ def dist(
         share: pull of the term relative to the labels.
         weight: fixes the weight instead.
     """
+    require(task, "dist", "dense", "whole")
     loss = DISTLoss(temperature=usual_temperature(task, temperature), inter=inter, intra=intra)
     return with_teacher(student, teacher, task, {"dist": Term(loss, dense_outputs(), weighing(share, weight))})

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from pupil.distiller import Term
 from pupil.lesson import Lesson, dense_outputs
 from pupil.losses.dkd import DKDLoss
-from pupil.methods.plan import Plan, usual_temperature, weighing, with_teacher
+from pupil.methods.plan import Plan, require, usual_temperature, weighing, with_teacher
 from pupil.schedules import ramp_up
 from pupil.tasks.task import Task
 
@@ -46,6 +46,7 @@ def dkd(
         share: pull of the term relative to the labels.
         weight: fixes the weight instead; the authors use 1.
     """
+    require(task, "dkd", "dense", "whole")
     loss = DKDLoss(
         temperature=usual_temperature(task, temperature), target_weight=target_weight, other_weight=other_weight
     )

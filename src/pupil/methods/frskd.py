@@ -15,7 +15,7 @@ from pupil.lesson import Lesson, Weight, dense_outputs, teacher_of
 from pupil.losses.attention import AttentionLoss
 from pupil.losses.kd import KDLoss
 from pupil.methods.maps import LayerMaps, named, own_layers
-from pupil.methods.plan import Plan, planned, usual_temperature, weighing
+from pupil.methods.plan import Plan, planned, require, usual_temperature, weighing
 from pupil.networks import PyramidSelfTeacher, SelfTeacher
 from pupil.networks.self_teacher import Variant, check_halving
 from pupil.paper import Paper
@@ -85,6 +85,7 @@ def frskd(
             where the network names its levels: labels pull at the finest alone, and a share of that says nothing of
             the others.
     """
+    require(task, "frskd", "dense", "whole")
     if start is None:
         start = 2 / 3 if task.kind == "dense" else 0.0
     if feature_weight is None and layers is None and own_layers(student, "levels"):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from pupil.distiller import Term
 from pupil.lesson import dense_outputs
 from pupil.losses.kd import KDLoss
-from pupil.methods.plan import Plan, usual_temperature, weighing, with_teacher
+from pupil.methods.plan import Plan, require, usual_temperature, weighing, with_teacher
 from pupil.tasks.task import Task
 
 PAPER = KDLoss.paper
@@ -32,5 +32,6 @@ def kd(
         share: pull of the term relative to the labels.
         weight: fixes the weight instead.
     """
+    require(task, "kd", "dense", "whole")
     term = Term(KDLoss(temperature=usual_temperature(task, temperature)), dense_outputs(), weighing(share, weight))
     return with_teacher(student, teacher, task, {"kd": term})

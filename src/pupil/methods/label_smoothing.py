@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from pupil.methods.plan import Plan, planned
+from pupil.methods.plan import Plan, planned, require
 from pupil.paper import Paper
 from pupil.tasks.task import Task
 
@@ -27,4 +27,5 @@ def label_smoothing(
     Args:
         smoothing: the share that is spread, in [0, 1).
     """
+    require(task, "label-smoothing", "dense", "whole")
     return planned(student, task, label_smoothing=smoothing)

@@ -12,7 +12,7 @@ from pupil.distiller import Term
 from pupil.errors import UsageError
 from pupil.lesson import Inputs, Lesson, Weight, features, same_size
 from pupil.methods.maps import laid_out, seen_size
-from pupil.methods.plan import Plan, needed, with_teacher
+from pupil.methods.plan import Plan, needed, require, with_teacher
 from pupil.taps import RECEIVED, DryRun, LayerShape, dry_run
 from pupil.tasks.class_matching import names_of
 from pupil.tasks.task import Task
@@ -57,8 +57,10 @@ def between_layers(
         task_weight: weight of the task loss.
 
     Raises:
-        UsageError: if a layer is unknown or cannot be tapped, or is no map where the loss compares maps.
+        UsageError: for a task of detectors; if a layer is unknown or cannot be tapped, or is no map where the loss
+            compares maps.
     """
+    require(task, name, "dense", "whole")
     teacher = needed(teacher)
     ours, theirs = pair_of_layers(student, teacher, task, image, layer, teacher_layer, maps=only_maps)
     to_maps: list[nn.Module] = [nn.Identity(), nn.Identity()]

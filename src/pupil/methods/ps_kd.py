@@ -11,7 +11,7 @@ from pupil.errors import UsageError
 from pupil.lesson import Lesson, dense_outputs
 from pupil.losses.kd import KDLoss
 from pupil.losses.ps_kd import PSKDLoss
-from pupil.methods.plan import Plan, planned
+from pupil.methods.plan import Plan, planned, require
 from pupil.taps import Tapped
 from pupil.tasks.task import Task
 from pupil.teachers import MomentumTeacher
@@ -45,6 +45,7 @@ def ps_kd(
         trust: how much the past counts at the end; 0.8 in the paper.
         every: the share of the run after which the past student is renewed, 1 / epochs in the paper.
     """
+    require(task, "ps-kd", "dense", "whole")
     if not 0.0 <= trust <= 1.0:
         raise UsageError(f"expected trust in [0, 1], got {trust}: 0.8 is the paper's")
     past, labels = (partial(weight, trust=trust, every=every) for weight in (_past, _labels))

@@ -15,7 +15,7 @@ from pupil.lesson import Lesson
 from pupil.losses.sad import SADLoss
 from pupil.methods.layers import last_feature
 from pupil.methods.maps import LayerMaps, named, own_layers
-from pupil.methods.plan import Plan, planned, weighing
+from pupil.methods.plan import Plan, planned, require, weighing
 from pupil.schedules import after
 from pupil.tasks.task import Task
 
@@ -54,6 +54,7 @@ def sad(
             on small lane networks a share of 10 gained more, and a small classifier lost what it had learned.
         weight: fixes the weight of each term instead; 0.1 in the paper.
     """
+    require(task, "sad", "dense", "whole")
     if ramp < 0 or start + ramp > 1:
         raise UsageError(f"expected a ramp from 0 to {1 - start:.2f}, the rest of the run, got {ramp}: shorten it")
     shown = LayerMaps(student, image, task.call)

@@ -10,7 +10,7 @@ from pupil.data.mixing import Kind, Mixing
 from pupil.distiller import Term
 from pupil.lesson import dense_outputs
 from pupil.losses.kd import KDLoss
-from pupil.methods.plan import Plan, weighing, with_teacher
+from pupil.methods.plan import Plan, require, weighing, with_teacher
 from pupil.paper import Paper
 from pupil.tasks.task import Task
 
@@ -56,6 +56,7 @@ def stkd(
         weight: fixes the weight instead; with task_weight 0.1 and 0.9 here it is the usual recipe of the CIFAR tables.
         task_weight: weight of the mixed labels.
     """
+    require(task, "stkd", "dense", "whole")
     ignored = getattr(task, "ignore_index", None)
     term = Term(KDLoss(temperature=temperature), dense_outputs(ignored), weighing(share, weight))
     plan = with_teacher(student, teacher, task, {"stkd": term}, task_weight=task_weight)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from pupil.distiller import Term
 from pupil.lesson import Lesson, same_size
 from pupil.losses.tf_kd import TfKDLoss, Variant
-from pupil.methods.plan import Plan, planned, weighing
+from pupil.methods.plan import Plan, planned, require, weighing
 from pupil.tasks.task import Task
 
 PAPER = TfKDLoss.paper
@@ -40,6 +40,7 @@ def tf_kd(
         share: pull of the term relative to the labels.
         weight: fixes the weight instead.
     """
+    require(task, "tf-kd", "dense", "whole")
     ignored = getattr(task, "ignore_index", -100)
     loss = TfKDLoss(temperature=temperature, confidence=confidence, variant=variant, ignore_index=ignored)
     return planned(student, task, {"tf_kd": Term(loss, _at_labels, weighing(share, weight))})

@@ -16,6 +16,9 @@ from pupil.errors import UsageError
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 ANY = 0
+# What a detection has hit, beside the numbers of objects: none, or none that this count is about.
+NOTHING, NO_MATTER = -1, -2
+ALL = (0.0, np.inf)
 
 
 class VOCObjects(NamedTuple):
@@ -55,7 +58,12 @@ class VOCScores(NamedTuple):
 
 
 def voc_scores(
-    predictions: Sequence[VOCDetections], targets: Sequence[VOCObjects], classes: int, *, overlap: float = 0.5
+    predictions: Sequence[VOCDetections],
+    targets: Sequence[VOCObjects],
+    classes: int,
+    *,
+    overlap: float = 0.5,
+    area: tuple[float, float] = ALL,
 ) -> VOCScores:
     """The area under the curve of precision over recall, class by class.
 
@@ -68,6 +76,8 @@ def voc_scores(
         targets: the labelled objects of each.
         classes: number of classes K.
         overlap: the least IoU.
+        area: from which area in square pixels on an object counts, and from which on no longer. Others may be missed,
+            and a detection of another area that hits nothing counts for nothing, as COCO has it.
 
     Raises:
         UsageError: for lists of different lengths.
@@ -84,12 +94,16 @@ def voc_scores(
     """
     if len(predictions) != len(targets):
         raise UsageError(f"expected predictions for {len(targets)} images, as many as targets, got {len(predictions)}")
-    per_class = [_class(predictions, targets, label, overlap) for label in range(1, classes + 1)]
+    per_class = [_class(predictions, targets, label, overlap, area) for label in range(1, classes + 1)]
     return VOCScores(np.array([ap for ap, _ in per_class]), np.array([count for _, count in per_class], np.int64))
 
 
 def _class(
-    predictions: Sequence[VOCDetections], targets: Sequence[VOCObjects], label: int, overlap: float
+    predictions: Sequence[VOCDetections],
+    targets: Sequence[VOCObjects],
+    label: int,
+    overlap: float,
+    area: tuple[float, float],
 ) -> tuple[float, int]:
     """The average precision of a class, and how many objects count."""
     scores, hits, missable = [np.zeros(0)], [np.zeros(0, np.int64)], [np.zeros(0, np.bool_)]
@@ -98,19 +112,23 @@ def _class(
         mine, labels = np.asarray(found.labels) == label, np.asarray(objects.labels)
         theirs = (labels == label) | (labels == ANY)
         boxes = np.asarray(objects.boxes, np.float64).reshape(-1, 4)[theirs]
-        iou = _iou(np.asarray(found.boxes, np.float64).reshape(-1, 4)[mine], boxes)
+        detected = np.asarray(found.boxes, np.float64).reshape(-1, 4)[mine]
+        iou = _iou(detected, boxes)
         scores.append(np.asarray(found.scores, np.float64)[mine])
-        # Objects are numbered through all images; -1 is none.
+        # Objects are numbered through all images.
         near = iou.max(axis=1, initial=-1) >= overlap
-        hits.append(np.where(near, first + (iou.argmax(axis=1) if len(boxes) else 0), -1))
-        missable.append((np.asarray(objects.difficult, np.bool_) | (labels == ANY))[theirs])
+        missed = np.where(_within(detected, area), NOTHING, NO_MATTER)
+        hits.append(np.where(near, first + (iou.argmax(axis=1) if len(boxes) else 0), missed))
+        difficult = (np.asarray(objects.difficult, np.bool_) | (labels == ANY))[theirs]
+        missable.append(difficult | ~_within(boxes, area))
         first += len(boxes)
     may_be_missed = np.concatenate(missable)
     count = int((~may_be_missed).sum())
     if not count:
         return np.nan, 0
     ordered = np.concatenate(hits)[np.argsort(-np.concatenate(scores), kind="stable")]
-    ordered = ordered[(ordered < 0) | ~may_be_missed[ordered]]
+    ordered = ordered[ordered != NO_MATTER]
+    ordered = ordered[(ordered == NOTHING) | ~may_be_missed[ordered]]
     right = np.zeros(len(ordered), np.bool_)
     found_objects, places = np.unique(ordered, return_index=True)
     right[places[found_objects >= 0]] = True
@@ -129,6 +147,13 @@ def _iou(first: Floats, second: Floats) -> Floats:
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     shared = (high - low).clip(0).prod(axis=-1)
-    areas = [(each[:, 2:] - each[:, :2]).prod(axis=-1) for each in (first, second)]
-    union = areas[0][:, None] + areas[1][None] - shared
+    union = _areas(first)[:, None] + _areas(second)[None] - shared
     return np.asarray(shared / np.where(union > 0, union, 1))
+
+
+def _areas(boxes: Floats) -> Floats:
+    return np.asarray((boxes[:, 2:] - boxes[:, :2]).prod(axis=-1))
+
+
+def _within(boxes: Floats, area: tuple[float, float]) -> NDArray[np.bool_]:
+    return (area[0] <= _areas(boxes)) & (_areas(boxes) < area[1])

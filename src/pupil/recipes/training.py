@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pupil.engine.options import Training, flag
-from pupil.errors import UsageError, listed
+from pupil.errors import UsageError
 from pupil.numbers import score
 from pupil.recipes.material import Material, smaller
 from pupil.run import Run, aside
@@ -113,7 +113,7 @@ def train(material: Material, options: Training) -> Run:
     from pupil.engine.evaluation import evaluate
     from pupil.engine.processes import make_accelerator, with_synchronized_batch_norm
     from pupil.engine.trainer import Trainer
-    from pupil.methods import ALONE, DETECTION, load_method
+    from pupil.methods import ALONE, load_method
     from pupil.methods.settings import parse_settings
     from pupil.models import count_parameters
     from pupil.recipes.networks import load_student, load_teacher
@@ -121,10 +121,6 @@ def train(material: Material, options: Training) -> Run:
 
     task, folder = material.task, claimed(material.recipe, options)
     method = load_method(options.method)
-    if task.kind == "boxes" and options.method not in ("none", *DETECTION):
-        raise UsageError(
-            f"expected a method for detectors, none or {listed(DETECTION, 8)}, got {options.method}: change --method"
-        )
     settings = parse_settings(method, options.settings)
     accelerator = make_accelerator(options, folder)
     student = load_student(replace(options, student=material.student or options.student), task)

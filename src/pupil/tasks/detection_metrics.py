@@ -30,6 +30,7 @@ SUMMARY = ("map", "map_50", "map_75", "map_small", "map_medium", "map_large", "m
 DETECTION = ("labels", "scores", "boxes")
 OBJECT = ("labels", "boxes", "area", "iscrowd", "difficult", "type", "truncation", "occlusion")
 WHOLE = ("labels", "iscrowd")
+SIZES = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, np.inf)}  # as COCO has them
 UNKNOWN = -1  # type of an object where the data name none
 
 
@@ -40,8 +41,8 @@ class DetectionMetrics:
     coco     map: average precision over IoU 0.5 to 0.95, mean over classes; map_50, map_75; map_small,
              map_medium, map_large: objects under 32², under 96² pixels, and above; mar_100: recall with
              100 detections an image; map/CLASS. By torchmetrics and faster-coco-eval
-    voc      map_50: mean over classes of the area under the curve at IoU 0.5; map_50/CLASS. See
-             :func:`pupil.metrics.voc_scores`
+    voc      map_50: mean over classes of the area under the curve at IoU 0.5; map_50_small, map_50_medium,
+             map_50_large: objects of COCO's sizes; map_50/CLASS. See :func:`pupil.metrics.voc_scores`
     kitti    ap_easy, ap_moderate, ap_hard: mean over classes at 40 steps of recall, and the same with
              /CLASS; map_50 as for voc, which articles report. See :func:`pupil.metrics.kitti_scores`
     =======  =============================================================================================
@@ -65,7 +66,7 @@ class DetectionMetrics:
         >>> scores = DetectionMetrics(["car", "person"], "voc")
         >>> scores.update([{**car, "scores": torch.tensor([0.9])}], [car])
         >>> scores.compute()
-        {'map_50': 1.0, 'map_50/car': 1.0}
+        {'map_50': 1.0, 'map_50_small': 1.0, 'map_50/car': 1.0}
     """
 
     def __init__(self, classes: Sequence[str], metric: str = "coco") -> None:
@@ -127,9 +128,13 @@ class _Kept:
             predictions.append(VOCDetections(*(found[name] for name in VOCDetections._fields)))
             targets.append(VOCObjects(*(objects[name] for name in VOCObjects._fields)))
         ap = voc_scores(predictions, targets, len(self.classes)).ap
-        there = np.isfinite(ap)
-        of_class = {f"map_50/{self.classes[place]}": float(ap[place]) for place in np.flatnonzero(there)}
-        return {"map_50": float(ap[there].mean()) if there.any() else float("nan"), **of_class}
+        there = np.flatnonzero(np.isfinite(ap))
+        by_size = {
+            f"map_50_{name}": _mean(voc_scores(predictions, targets, len(self.classes), area=area).ap)
+            for name, area in SIZES.items()
+        }
+        of_class = {f"map_50/{self.classes[place]}": float(ap[place]) for place in there}
+        return {"map_50": _mean(ap), **{name: value for name, value in by_size.items() if value == value}, **of_class}
 
 
 class _COCO(_Kept):
@@ -181,6 +186,12 @@ class _KITTI(_Kept):
         }
         first = SCORES["kitti"]
         return {first: means[first], **means, "map_50": self.voc()["map_50"], **of_class}
+
+
+def _mean(ap: Any) -> float:
+    """The mean over the classes that have objects."""
+    there = ap[np.isfinite(ap)]
+    return float(there.mean()) if len(there) else float("nan")
 
 
 def _defaults(labels: Tensor) -> dict[str, Tensor]:
