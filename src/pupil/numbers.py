@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 NOTHING = "-"
-METRICS = {"miou": "mIoU", "iou": "IoU"}
+METRICS = {"miou": "mIoU", "iou": "IoU", "map": "mAP", "mar": "mAR", "ap": "AP"}
 
 
 @dataclass(frozen=True)
@@ -92,5 +93,11 @@ def plain(value: float | None) -> str:
 
 
 def metric_name(metric: str) -> str:
-    """A metric as it is written in text."""
-    return METRICS.get(metric, metric.replace("_", " "))
+    """A metric as it is written in text.
+
+    Example:
+        >>> metric_name("miou"), metric_name("map_50"), metric_name("ap_easy/Car"), metric_name("pixel_accuracy")
+        ('mIoU', 'mAP 50', 'AP easy Car', 'pixel accuracy')
+    """
+    first = re.split("[_/]", metric, maxsplit=1)[0]
+    return METRICS.get(first, first) + re.sub("[_/]", " ", metric[len(first) :])

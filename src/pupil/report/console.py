@@ -59,7 +59,7 @@ def print_scores(scores: Mapping[str, float], milliseconds: float) -> None:
     """The scores of a network in percent, and the time that it takes for an image."""
     from pupil.numbers import metric_name, plain, points
 
-    rows = [(metric_name(name).replace("iou/", "IoU "), points(value)) for name, value in scores.items()]
+    rows = [(metric_name(name), points(value)) for name, value in scores.items()]
     rows.append(("ms per image", plain(milliseconds)))
     print_columns(["score", "%"], rows, numbers=1)
 
