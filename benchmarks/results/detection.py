@@ -20,7 +20,7 @@ METHODS = ("none", "mimic", "fbkd", "aid", "pkd", "fgd")
 OWN = ("none", "aid-self")
 
 DRAWN = Detection(log_every=100, evaluations=2)
-LARGE = Detection(workers=8, evaluations=8, log_every=200, batch_size=16, learning_rate=0.01)
+LARGE = Detection(workers=8, evaluations=8, log_every=200, batch_size=16, learning_rate=1e-3)
 
 
 def small(detector: str, steps: int) -> Scale:
@@ -32,18 +32,27 @@ def small(detector: str, steps: int) -> Scale:
     )
 
 
-def full(family: str, methods: tuple[str, ...], teacher: str = "resnet50", **options: object) -> Scale:
-    """For a GPU: ResNet-18 under a pyramid, of a ResNet-50 or of itself."""
+def full(family: str, methods: tuple[str, ...], teacher: str, sides: tuple[int, int], **options: object) -> Scale:
+    """For a GPU: ResNet-18 under a pyramid, of a larger one or of its like, on images of some height and width."""
     common = replace(LARGE, **options)  # type: ignore[arg-type]
+    size = f"min_size={sides[0]}&max_size={sides[1]}"
     return Scale(
-        replace(common, student=f"timm:{teacher}?detector={family}"),
-        replace(common, student=f"timm:resnet18?detector={family}"),
+        replace(common, student=f"timm:{teacher}?detector={family}&{size}"),
+        replace(common, student=f"timm:resnet18?detector={family}&{size}"),
         methods,
     )
 
 
-SCENES = {"scene_size": "320x480", "steps": 6000}
-CELLS = {"short": "480", "steps": 3000}
+def scenes(family: str, methods: tuple[str, ...], teacher: str = "resnet50") -> Scale:
+    """Drawn scenes on a GPU."""
+    return full(family, methods, teacher, (320, 480), scene_size="320x480", steps=6000)
+
+
+def cells(methods: tuple[str, ...], teacher: str = "resnet50") -> Scale:
+    """Blood cells on a GPU."""
+    return full("fcos", methods, teacher, (480, 640), format="voc", steps=3000)
+
+
 BLOOD = replace(DRAWN, format="voc", size="160x216")
 
 PAGE = """## {title}
@@ -102,21 +111,21 @@ if __name__ == "__main__":
             "fcos",
             "One stage: FCOS on drawn scenes",
             "aid",
-            {"small": small("tiny-fcos", 800), "full": full("fcos", METHODS, **SCENES)},
+            {"small": small("tiny-fcos", 800), "full": scenes("fcos", METHODS)},
             head=HEAD,
         ),
-        study("fcos-self", "FCOS from its own like", "aid-self", {"full": full("fcos", OWN, "resnet18", **SCENES)}),
+        study("fcos-self", "FCOS from its own like", "aid-self", {"full": scenes("fcos", OWN, "resnet18")}),
         study(
             "fasterrcnn",
             "Two stages: Faster R-CNN on drawn scenes",
             "aid",
-            {"small": small("tiny-fasterrcnn", 500), "full": full("fasterrcnn", METHODS, **SCENES)},
+            {"small": small("tiny-fasterrcnn", 500), "full": scenes("fasterrcnn", METHODS)},
         ),
         study(
             "fasterrcnn-self",
             "Faster R-CNN from its own like",
             "aid-self",
-            {"full": full("fasterrcnn", OWN, "resnet18", **SCENES)},
+            {"full": scenes("fasterrcnn", OWN, "resnet18")},
         ),
         study(
             "bccd",
@@ -129,7 +138,7 @@ if __name__ == "__main__":
                     FEW,
                     seeds=1,
                 ),
-                "full": full("fcos", METHODS, format="voc", **CELLS),
+                "full": cells(METHODS),
             },
             data="bccd",
         ),
@@ -137,7 +146,7 @@ if __name__ == "__main__":
             "bccd-self",
             "FCOS on BCCD from its own like",
             "aid-self",
-            {"full": full("fcos", OWN, "resnet18", format="voc", **CELLS)},
+            {"full": cells(OWN, "resnet18")},
             data="bccd",
         ),
     )

@@ -111,6 +111,8 @@ def test_rows_of_levels():
     assert [each.tolist() for each in importance_of_levels(torch.tensor(0.5), 2, 3)] == [[0.5], [0.5]]
     assert [each.tolist() for each in importance_of_levels(row, 2, 3)] == [[1.0, 2.0, 3.0]] * 2
     assert [each.tolist() for each in importance_of_levels(row[:2, None], 2, 3)] == [[1.0], [2.0]]
+    assert [each.tolist() for each in importance_of_levels(row[None], 2, 3)] == [[1.0, 2.0, 3.0]] * 2
+    assert [each.tolist() for each in importance_of_levels(row[:1, None], 2, 3)] == [[1.0]] * 2
     assert [each.tolist() for each in importance_of_levels(row.expand(2, -1), 2, 3)] == [[1.0, 2.0, 3.0]] * 2
     # As many levels as images: one dimension is always images.
     assert [each.tolist() for each in importance_of_levels(row, 3, 3)] == [[1.0, 2.0, 3.0]] * 3

@@ -18,6 +18,7 @@ from pupil.methods import ALIASES, ALONE, DETECTION, NAMES, WHOLE, load_method, 
 from pupil.methods.plan import Plan
 from pupil.methods.settings import method_options, parse_settings
 from pupil.models import load_model
+from pupil.tasks.detection.task import DetectionTask
 from pupil.tasks.segmentation import SegmentationTask
 
 CLASSES = 5
@@ -115,6 +116,12 @@ def test_every_file_of_a_method_is_visited_by_its_name() -> None:
 def test_a_missing_teacher_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match=r"expected a teacher for this method, got none: pass --teacher RUN"):
         planned(name, plain_net(), None)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("none", *DETECTION)])
+def test_detectors_are_refused_before_anything_else_is_asked(name: str) -> None:
+    with pytest.raises(UsageError, match=f"for method {name!r}, got detection with boxes of objects: choose another"):
+        load_method(name)(nn.Identity(), None, DetectionTask(["car"]), [])
 
 
 @pytest.mark.parametrize("name", [name for name in DENSE if name in ALONE])

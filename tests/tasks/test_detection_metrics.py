@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+import torch.distributed as processes
 
 from pupil.errors import UsageError
 from pupil.metrics.kitti import KITTIDetections, KITTIObjects, kitti_scores
@@ -110,6 +111,22 @@ def test_nothing_to_find(metric):
     scores = scored(metric, RIGHT[2:], TARGETS[2:])
     assert list(scores) == [SCORES[metric]]
     assert math.isnan(scores[SCORES[metric]])
+
+
+def counted(rank, address, results):
+    processes.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
+    scores = DetectionMetrics(CLASSES, "voc")
+    if rank == 0:
+        scores.update(RIGHT[:2], TARGETS[:2])
+    torch.save(scores.compute(), f"{results}/{rank}.pt")
+    processes.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_a_process_without_any_image_is_told_the_scores(tmp_path):
+    torch.multiprocessing.spawn(counted, (f"file://{tmp_path}/meeting", str(tmp_path)), nprocs=2)
+    for rank in (0, 1):
+        assert torch.load(f"{tmp_path}/{rank}.pt", weights_only=True) == scored("voc", RIGHT[:2], TARGETS[:2])
 
 
 def test_data_set_types():

@@ -97,6 +97,12 @@ def check_positions(maps: Tensor) -> None:
         )
 
 
+def check_trains_a_block(teacher: Tensor) -> None:
+    """Refuse a teacher's feature that autograd cannot keep for the block that is trained on it."""
+    if teacher.is_inference():
+        raise UsageError("expected a teacher's feature made under no_grad, got inference_mode: its block trains on it")
+
+
 def check_temperature(temperature: float) -> None:
     """Refuse a temperature that is not above zero."""
     if not temperature > 0:

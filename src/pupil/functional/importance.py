@@ -98,7 +98,8 @@ def importance_of_levels(importance: Tensor, levels: int, images: int) -> list[T
     """One entry a level, each a number (1,) or one number an image (N,).
 
     Args:
-        importance: (), (N,), (L, 1) or (L, N), in the manner of broadcasting: (L,) would be taken for images.
+        importance: (), (N,), (L, 1) or (L, N), in the manner of broadcasting: one row counts for all levels, and (L,)
+            would be taken for images.
         levels: L.
         images: N.
 
@@ -109,7 +110,7 @@ def importance_of_levels(importance: Tensor, levels: int, images: int) -> list[T
         >>> [each.tolist() for each in importance_of_levels(torch.tensor([[0.5], [1.0]]), 2, 4)]
         [[0.5], [1.0]]
     """
-    if tuple(importance.shape) not in {(), (1,), (images,), (levels, 1), (1, images), (levels, images)}:
+    if tuple(importance.shape) not in {(), (1,), (images,), (1, 1), (levels, 1), (1, images), (levels, images)}:
         raise UsageError(
             f"expected an importance of shape (), ({images},), ({levels}, 1) or ({levels}, {images}), "
             f"got {tuple(importance.shape)}: pass one number an image, or importance[:, None] for one a level"

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from pupil.errors import UsageError, listed
-from pupil.functional.importance import importance_of_levels
 
 
 def level_pairs(
@@ -58,8 +57,12 @@ def weighted_mean(values: Tensor, importance: Tensor | None = None) -> Tensor:
     """
     if importance is None:
         return values.mean()
-    (row,) = importance_of_levels(importance.detach(), 1, len(values))
-    return (values * row.to(values.dtype)).mean()
+    if tuple(importance.shape) not in {(), (1,), values.shape}:
+        raise UsageError(
+            f"expected an importance of shape () or {tuple(values.shape)}, got {tuple(importance.shape)}: "
+            "pass one number an image"
+        )
+    return (values * importance.detach().to(values.dtype)).mean()
 
 
 def _pair(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pupil.errors import UsageError
 from pupil.functional.checks import check_choice
+from pupil.functional.levels import weighted_mean
 from pupil.functional.precision import precise
 
 Reduction = Literal["image_mean", "batch_norm"]
@@ -41,26 +42,12 @@ def weighted_norm(
         tensor(7.0711)
     """
     check_choice("reduction", reduction, get_args(Reduction))
-    images = len(difference)
-    if importance is not None:
-        _check(importance, images, reduction)
-        importance = importance.detach()
     # vector_norm has the subgradient zero at zero, where the root of a sum has none.
-    if reduction == "batch_norm":
-        norm: Tensor = torch.linalg.vector_norm(precise(difference))
-        return norm if importance is None else norm * importance.reshape(()).to(norm.dtype)
-    norms: Tensor = torch.linalg.vector_norm(precise(difference).flatten(1), dim=1)
-    return norms.mean() if importance is None else (norms * importance.to(norms.dtype)).mean()
-
-
-def _check(importance: Tensor, images: int, reduction: Reduction) -> None:
-    if reduction == "batch_norm" and importance.numel() != 1:
+    if reduction == "image_mean":
+        return weighted_mean(torch.linalg.vector_norm(precise(difference).flatten(1), dim=1), importance)
+    if importance is not None and importance.numel() != 1:
         raise UsageError(
             f"expected one importance for one norm over the batch, got shape {tuple(importance.shape)}: "
             'take reduction="image_mean", or average over the images first'
         )
-    if tuple(importance.shape) not in {(), (1,), (images,)}:
-        raise UsageError(
-            f"expected an importance of shape () or ({images},), got {tuple(importance.shape)}: "
-            "pass one number an image"
-        )
+    return weighted_mean(torch.linalg.vector_norm(precise(difference))[None], importance)

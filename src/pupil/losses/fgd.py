@@ -12,10 +12,9 @@ from typing import get_args
 import torch
 from torch import Tensor, nn
 
-from pupil.errors import UsageError
 from pupil.functional.attention_masks import channel_attention, softmax_mask, spatial_attention
 from pupil.functional.box_masks import Variant, check_boxes, paint_boxes
-from pupil.functional.checks import check_choice, check_same_grid, check_same_shape
+from pupil.functional.checks import check_choice, check_same_grid, check_same_shape, check_trains_a_block
 from pupil.functional.importance import importance_of_levels
 from pupil.functional.levels import check_levels, level_pairs, weighted_mean
 from pupil.functional.precision import precise
@@ -112,8 +111,7 @@ def fgd_loss(
     """
     check_same_shape(student, teacher, channels_fix="use FGDLoss, which owns an adapter")
     check_same_grid(student, teacher)
-    if teacher.is_inference():
-        raise UsageError("expected a teacher's feature made under no_grad, got inference_mode: its block trains on it")
+    check_trains_a_block(teacher)
     check_boxes(boxes, len(student))
     teacher = teacher.detach()
     relation = precise(teacher_block(teacher)) - precise(student_block(student))

@@ -10,8 +10,7 @@ from typing import get_args
 
 from torch import Tensor, nn
 
-from pupil.errors import UsageError
-from pupil.functional.checks import check_choice, check_same_grid, check_same_shape
+from pupil.functional.checks import check_choice, check_same_grid, check_same_shape, check_trains_a_block
 from pupil.functional.norms import Reduction, weighted_norm
 from pupil.functional.precision import precise
 from pupil.losses.attention_guided import AttentionGuidedLoss
@@ -60,8 +59,7 @@ def non_local_loss(
         tensor(6.)
     """
     check_same_grid(student, teacher)
-    if teacher.is_inference():
-        raise UsageError("expected a teacher's feature made under no_grad, got inference_mode: its block trains on it")
+    check_trains_a_block(teacher)
     ours, theirs = student_block(student), teacher_block(teacher.detach())
     check_same_shape(ours, theirs, channels_fix="let student_block end in the teacher's channels")
     return weighted_norm(precise(theirs) - precise(ours), importance, reduction=reduction)

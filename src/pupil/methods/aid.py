@@ -11,7 +11,7 @@ from pupil.errors import UsageError, listed
 from pupil.lesson import Lesson, teacher_of
 from pupil.losses.aid import AIDLoss
 from pupil.methods.fbkd import Reduction, fbkd_of
-from pupil.methods.plan import Plan, needed, weighing
+from pupil.methods.plan import Plan, needed, require, weighing
 from pupil.methods.pyramids import Channels, between_pyramids, levels
 from pupil.tasks.class_matching import names_of
 from pupil.tasks.detection import DetectorRecord
@@ -55,6 +55,7 @@ def aid(
         share: pull of the term relative to the labels.
         weight: fixes the weight instead.
     """
+    require(task, "aid", "boxes")
     if reduction == "batch_norm" and granularity not in ("level", "batch"):
         raise UsageError(
             f"expected granularity level or batch with reduction batch_norm, got {granularity}: one norm over the "
@@ -80,10 +81,7 @@ def _loss(
 
 def _judged(lesson: Lesson, *, granularity: Granularity) -> tuple[Any, ...]:
     """Both pyramids, and the teacher's own loss."""
-    record: DetectorRecord = teacher_of(lesson).output
-    losses = record.task_losses
+    losses = teacher_of(lesson).output.task_losses
     if losses is None:
         raise UsageError("expected a teacher that shows its own losses, got none: let its call fill `task_losses`")
-    loss = losses.at(granularity)
-    # SSD's losses belong to no level: its one row counts for all.
-    return *levels(lesson), loss.expand(len(record.levels), -1) if loss.dim() == 2 else loss
+    return *levels(lesson), losses.at(granularity)

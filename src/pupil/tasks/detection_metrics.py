@@ -20,7 +20,7 @@ from pupil.metrics.kitti import (
     KITTIRule,
     kitti_scores,
 )
-from pupil.metrics.voc import VOCDetections, VOCObjects, voc_scores
+from pupil.metrics.voc import ALL, VOCDetections, VOCObjects, voc_scores
 
 Boxes = Sequence[Mapping[str, Tensor]]
 
@@ -103,6 +103,8 @@ class _Kept:
         self.classes = classes
         # One row of numbers: of each image how many detections and objects it has, then these.
         self.kept = CatMetric(nan_strategy="disable")
+        # A process may get no image at all, and is asked for what it has all the same: the others wait for it.
+        self.kept.update(torch.zeros(0))
 
     def update(self, prediction: Boxes, target: Boxes) -> None:
         for found, objects in zip(prediction, target, strict=True):
@@ -113,7 +115,7 @@ class _Kept:
 
     def images(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """The arrays of each image."""
-        numbers = np.asarray(self.kept.compute().cpu().double()) if self.kept.update_called else np.zeros(0)
+        numbers = np.asarray(torch.as_tensor(self.kept.compute()).cpu().double())
         place = 0
         while place < len(numbers):
             found, objects = numbers[place : place + 2].astype(int)
@@ -122,19 +124,13 @@ class _Kept:
             yield _arrays(numbers[place + 2 : middle], DETECTION), _arrays(numbers[middle:end], OBJECT)
             place = end
 
-    def voc(self) -> dict[str, float]:
+    def voc(self, *areas: tuple[float, float]) -> list[Any]:
+        """The average precision of each class as VOC counts it, (K,), of the objects within each range of areas."""
         predictions, targets = [], []
         for found, objects in self.images():
             predictions.append(VOCDetections(*(found[name] for name in VOCDetections._fields)))
             targets.append(VOCObjects(*(objects[name] for name in VOCObjects._fields)))
-        ap = voc_scores(predictions, targets, len(self.classes)).ap
-        there = np.flatnonzero(np.isfinite(ap))
-        by_size = {
-            f"map_50_{name}": _mean(voc_scores(predictions, targets, len(self.classes), area=area).ap)
-            for name, area in SIZES.items()
-        }
-        of_class = {f"map_50/{self.classes[place]}": float(ap[place]) for place in there}
-        return {"map_50": _mean(ap), **{name: value for name, value in by_size.items() if value == value}, **of_class}
+        return [voc_scores(predictions, targets, len(self.classes), area=area).ap for area in areas]
 
 
 class _COCO(_Kept):
@@ -163,7 +159,10 @@ class _COCO(_Kept):
 
 class _VOC(_Kept):
     def compute(self) -> dict[str, float]:
-        return self.voc()
+        ap, *by_size = self.voc(ALL, *SIZES.values())
+        sizes = {f"map_50_{name}": _mean(each) for name, each in zip(SIZES, by_size, strict=True)}
+        of_class = {f"map_50/{name}": float(value) for name, value in zip(self.classes, ap, strict=True)}
+        return {"map_50": _mean(ap)} | {name: value for name, value in (sizes | of_class).items() if value == value}
 
 
 class _KITTI(_Kept):
@@ -185,7 +184,8 @@ class _KITTI(_Kept):
             for level, value in zip(LEVELS, values, strict=True)
         }
         first = SCORES["kitti"]
-        return {first: means[first], **means, "map_50": self.voc()["map_50"], **of_class}
+        (voc,) = self.voc(ALL)
+        return {first: means[first], **means, "map_50": _mean(voc), **of_class}
 
 
 def _mean(ap: Any) -> float:

@@ -20,8 +20,10 @@ from data.detection.box_layouts import (
     write_yolo_layout,
 )
 from pupil.data.detection import detection_data, detection_validation, formats
+from pupil.data.detection.boxes import FURTHER
 from pupil.data.detection.drawn import DrawnBoxes
 from pupil.data.detection.formats import ASKED_FOR, FORMATS, checked_boxes, described, detection_format
+from pupil.data.detection.transforms import detection_transform
 from pupil.errors import UsageError
 
 WRITERS: dict[str, Any] = {
@@ -129,7 +131,8 @@ class Items(SimpleNamespace):
         return 1
 
     def __getitem__(self, index: int) -> Any:
-        return torch.zeros(3, 20, 30), {"boxes": self.boxes, "labels": self.labels, "note": "mine"}
+        further = {name: value for name, value in vars(self).items() if name in FURTHER}
+        return torch.zeros(3, 20, 30), {"boxes": self.boxes, "labels": self.labels, "note": "mine", **further}
 
 
 def test_targets_of_the_readers_own() -> None:
@@ -142,8 +145,13 @@ def test_targets_of_the_readers_own() -> None:
     assert checked_boxes(Items(boxes=sized))[0][1]["boxes"].tolist() == [[1, 2, 11, 12]]
     beyond = checked_boxes(Items(boxes=[[-4, -4, 40, 12]]))
     assert beyond[0][1]["boxes"].tolist() == [[0, 0, 30, 12]]
-    nothing = checked_boxes(Items(boxes=[], labels=torch.zeros(0, dtype=torch.int64)))
-    assert nothing[0][1]["boxes"].shape == (0, 4)
+    for labels in (torch.zeros(0, dtype=torch.int64), []):
+        nothing = checked_boxes(Items(boxes=[], labels=labels, iscrowd=[]))[0][1]
+        assert (nothing["boxes"].shape, nothing["labels"].dtype) == ((0, 4), torch.int64)
+    crowd = checked_boxes(Items(iscrowd=[1], area=[81.5]))
+    image, target = crowd[0]
+    assert (target["iscrowd"].tolist(), target["area"].tolist()) == ([1], [81.5])
+    assert detection_transform()(image, target)[1]["boxes"].shape == (0, 4)
     own = checked_boxes(Items(metric="voc", colours=((1, 1, 1), (2, 2, 2))))
     assert (own.metric, own.colours[1]) == ("voc", (2, 2, 2))
 
@@ -159,6 +167,12 @@ def test_targets_of_the_readers_own() -> None:
         ({"labels": [1.0]}, "float32"),
         ({"labels": [3]}, "expected labels from 1 to 2, or 0 for what has no class, in item 0 of Items, got 3: count"),
         ({"labels": [-1]}, "got -1"),
+        ({"boxes": [], "labels": [1]}, r"got \(0,\) and \(1,\) int64"),
+        (
+            {"boxes": [[1, 2, 9, 9]] * 2, "labels": [1, 2], "iscrowd": [1]},
+            r"expected iscrowd of 2 boxes, .* got \(1,\): ",
+        ),
+        ({"area": [[80.0]]}, r"expected area of 1 boxes, one number each, in item 0 of Items, got \(1, 1\)"),
     ],
 )
 def test_items_of_the_readers_own_that_are_wrong(changed: dict[str, Any], said: str) -> None:

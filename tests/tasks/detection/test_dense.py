@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import pytest
 import torch
 
 from golden.reader import assert_value, golden
@@ -50,6 +51,23 @@ def test_matches_are_those_of_the_detector_and_it_stays_as_it_is():
     assert torch.equal(matched[0], expected)
     assert (matched[0] >= 0).any()
     assert (matched[2] == -1).all()
+
+
+@pytest.mark.parametrize("kind", ["retinanet", "fcos"])
+def test_a_subclass_may_build_on_the_detectors_own_losses(kind):
+    model = detector(kind).eval()
+
+    class Own(type(model)):
+        def compute_loss(self, *args, **options):
+            return {**super().compute_loss(*args, **options), "further": 1.0}
+
+    expected, found = (_judged(model, own) for own in (type(model), Own))
+    assert torch.equal(found.level_loss, expected.level_loss)
+
+
+def _judged(model, kind):
+    model.__class__ = kind
+    return detector_call(model, losses=True)(model, *batch()).output.task_losses
 
 
 def _iou(boxes, anchors):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from pupil.tasks.detection.family import named_levels, watching
+from pupil.tasks.detection.family import named_levels, twin, watching
 
 
 def test_what_a_module_received_and_returned():
@@ -26,6 +26,14 @@ def test_nothing_stays_on_the_model():
         pass
     model(torch.ones(1, 2))
     assert seen == {}
+
+
+def test_a_twin_has_attributes_of_its_own_in_place_of_layers_too():
+    model = nn.ModuleDict({"body": nn.Linear(2, 3), "head": nn.Linear(3, 1)})
+    before = dict(vars(model)), dict(model._modules)
+    other = twin(model, training=False, head="another")
+    assert (other.body, other.head, other.training) == (model.body, "another", False)
+    assert (dict(vars(model)), dict(model._modules)) == before
 
 
 def test_levels_of_a_backbone():

@@ -57,8 +57,11 @@ def test_predictions_are_those_of_the_model_in_pixels_of_the_image(kind):
     found = task.predict(model, images)
     expected = model(images)
     assert len(found) == 3
+    assert any((theirs["labels"] == 0).any() for theirs in expected) == (kind in ("retinanet", "fcos"))
     for ours, theirs, image in zip(found, expected, images, strict=True):
-        assert torch.equal(ours["boxes"], theirs["boxes"])
+        # The background's channel wins some boxes of a one-stage detector that has learned nothing yet.
+        assert torch.equal(ours["boxes"], theirs["boxes"][theirs["labels"] > 0])
+        assert torch.equal(ours["labels"], theirs["labels"][theirs["labels"] > 0])
         assert not ours["boxes"].requires_grad
         assert len(ours["boxes"])
         assert ours["boxes"].max() <= max(image.shape)

@@ -13,6 +13,7 @@ from pupil.data.own_code import NamedClasses
 from pupil.errors import UsageError, unknown
 
 METRICS = ("coco", "voc", "kitti")
+FURTHER = ("area", "iscrowd", "difficult", "type", "truncation", "occlusion")  # of a target, beside boxes and labels
 REACH = 0.5  # pixels by which rounding may take a box out of its image
 NOTHING: Mapping[str, ArrayLike] = MappingProxyType({})
 

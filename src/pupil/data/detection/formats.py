@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pupil.data.detection.box_images import BoxImages
-from pupil.data.detection.boxes import METRICS, DetectionData
+from pupil.data.detection.boxes import FURTHER, METRICS, DetectionData
 from pupil.data.detection.coco import COCOBoxes, COCOTraffic
 from pupil.data.detection.drawn import DrawnBoxes
 from pupil.data.detection.kitti import KITTIBoxes
@@ -229,7 +229,9 @@ def _checked(target: Any, size: tuple[int, int], classes: int, where: str) -> di
     if isinstance(boxes, tv_tensors.BoundingBoxes):
         boxes = functional.convert_bounding_box_format(boxes, new_format="XYXY")
     boxes = torch.as_tensor(boxes).as_subclass(Tensor).float()
-    boxes = boxes.reshape(0, 4) if boxes.numel() == 0 else boxes
+    if not boxes.numel() and not labels.numel():
+        # Of an empty list torch makes fractions without a second dimension.
+        boxes, labels = boxes.reshape(0, 4), labels.reshape(0).long()
     if boxes.shape != (len(boxes), 4) or labels.shape != boxes.shape[:1] or labels.is_floating_point():
         raise UsageError(
             f"expected boxes (M, 4) and as many whole numbers as labels in {where}, "
@@ -249,6 +251,12 @@ def _checked(target: Any, size: tuple[int, int], classes: int, where: str) -> di
             f"expected boxes left, top, right, bottom with an area inside the {size[1]}x{size[0]} image in {where}, "
             f"got {boxes[bad][0].tolist()}: leave it out, or give tv_tensors.BoundingBoxes with their format"
         )
-    further = {name: value for name, value in target.items() if name not in ("boxes", "labels")}
+    further = {name: torch.as_tensor(target[name]) for name in FURTHER if name in target}
+    for name, values in further.items():
+        if values.shape != labels.shape:
+            raise UsageError(
+                f"expected {name} of {len(labels)} boxes, one number each, in {where}, got {tuple(values.shape)}: "
+                "give as many as there are boxes, or leave it out"
+            )
     whole = tv_tensors.BoundingBoxes(cut, format="XYXY", canvas_size=size)
-    return {"boxes": whole, "labels": labels.long(), **further}
+    return {**target, **further, "boxes": whole, "labels": labels.long()}

@@ -83,6 +83,7 @@ class DetectorCall:
         losses: whether a batch that comes with targets also gets :class:`TaskLosses`, outside training.
         inner: name of the module that is the detector; "" is the model itself. What a model around it adds to its
             losses counts in training.
+        heads: whether the heads are asked too, outside training; without, only where `losses` need them.
 
     Raises:
         UsageError: in training without targets, or if the model goes around its detector; for a batch that a transform

@@ -6,6 +6,7 @@ Legend: N images, L levels, A anchors of all levels.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from pupil.functional.precision import precise
-from pupil.tasks.detection.family import Head, Proposals, Pyramid, Seen
+from pupil.tasks.detection.family import Head, Proposals, Pyramid, Seen, twin
 from pupil.tasks.detection.records import ImageBatch, Targets
 
 
@@ -48,12 +49,17 @@ def one_image(head: Head, index: int, rows: slice = slice(None)) -> dict[str, Te
 def matches(model: Any, targets: Targets, head: Head, anchors: Sequence[Tensor], *further: Any) -> list[Tensor]:
     """Which box each anchor belongs to, (A,) by image: below 0 none.
 
-    The detector's own `compute_loss` matches and hands the matches to its head; here it is run on a stand-in whose
-    head keeps them, so that the detector itself stays as it is.
+    The detector's own `compute_loss` matches and hands the matches to its head; here to one that only keeps them.
     """
-    stand_in = _StandIn(model)
+    kept: list[Tensor] = []
+
+    def keep(targets: Any, head_outputs: Any, anchors: Any, matched_idxs: list[Tensor]) -> dict[str, Tensor]:
+        kept.extend(matched_idxs)
+        return {}
+
+    stand_in = twin(model, head=SimpleNamespace(compute_loss=keep))
     type(model).compute_loss(stand_in, list(targets), head, list(anchors), *further)
-    return stand_in.head.matched
+    return kept
 
 
 def assigned(targets: Targets, matched: Tensor) -> tuple[Tensor, Tensor]:
@@ -129,21 +135,3 @@ def stacked(parts: Sequence[Mapping[str, Tensor]], dim: int = 0) -> dict[str, Te
 
 def _positives(matched: Tensor) -> Tensor:
     return (matched >= 0).sum().clamp(min=1)
-
-
-class _StandIn:
-    """A detector in everything but its head, which computes nothing and keeps what was matched."""
-
-    def __init__(self, model: Any) -> None:
-        self._model = model
-        self.head = _Keeping()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
-
-
-class _Keeping:
-    matched: list[Tensor]
-
-    def compute_loss(self, targets: Any, head_outputs: Any, anchors: Any, matched_idxs: list[Tensor]) -> None:
-        self.matched = matched_idxs

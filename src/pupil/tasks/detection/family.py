@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,6 +68,21 @@ def watching(modules: Mapping[str, nn.Module]) -> Iterator[dict[str, Seen]]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+def twin(module: Any, **own: Any) -> Any:
+    """The same module with some attributes of its own: all layers are shared, and there is nothing to put back.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(2, 3))
+        >>> other = twin(model, training=False)
+        >>> other[0] is model[0], other.training, model.training
+        (True, False, True)
+    """
+    found = copy.copy(module)
+    # Not by setattr, which would register a layer in the dict that both share.
+    vars(found).update(own)
+    return found
 
 
 def named_levels(features: Any) -> dict[str, Tensor]:

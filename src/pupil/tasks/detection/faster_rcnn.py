@@ -5,7 +5,6 @@ Legend: N images, L levels, A anchors of all levels, P proposals.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 
 from pupil.functional.precision import precise
 from pupil.tasks.detection import dense
-from pupil.tasks.detection.family import Family, Head, Proposals, Pyramid, Seen
+from pupil.tasks.detection.family import Family, Head, Proposals, Pyramid, Seen, twin
 from pupil.tasks.detection.records import ImageBatch, Targets, TaskLosses
 
 BETA = 1 / 9  # of the smooth L1 loss of the first stage
@@ -78,9 +77,7 @@ def _first_stage(
         kept.append(_Matched(*matched))
         return 0.0, 0.0
 
-    training = _training(rpn)
-    training.compute_loss = keep
-    proposals, _ = training(images, pyramid, list(targets))
+    proposals, _ = twin(rpn, training=True, compute_loss=keep)(images, pyramid, list(targets))
     found = kept[0]
     positive, negative = (torch.stack(list(each)).bool() for each in rpn.fg_bg_sampler(found.labels))
     sampled = positive | negative
@@ -106,7 +103,8 @@ def _second_stage(
     roi_heads: Any, images: ImageBatch, pyramid: Pyramid, proposals: Sequence[Tensor], targets: Targets
 ) -> dict[str, Tensor]:
     """The losses (N,) by name, those of masks and keypoints included."""
-    training = _training(roi_heads)
+    # As in training, every layer inside it as it was.
+    training = twin(roi_heads, training=True)
     # The stride of a level is found from the size of the maps, which belong to the padded image.
     size = tuple(images.tensors.shape[-2:])
     losses = []
@@ -114,16 +112,6 @@ def _second_stage(
         maps = {name: level[index : index + 1] for name, level in pyramid.items()}
         losses.append(training(maps, [proposals[index]], [size], [target])[1])
     return dense.stacked(losses)
-
-
-def _training(stage: Any) -> Any:
-    """The stage as it is in training, every layer inside it as it was.
-
-    A shallow copy shares all layers and has a flag of its own, so that there is nothing to put back.
-    """
-    twin = copy.copy(stage)
-    twin.training = True
-    return twin
 
 
 def _named(predicted: Any) -> dict[str, Tensor]:

@@ -92,11 +92,11 @@ class DetectionTask:
         if model.training:
             raise UsageError("expected a detector in evaluation mode, got one in training: call model.eval()")
         theirs = names_of(model) or self.classes
-        order = matching(theirs, self.classes)
-        # One-stage heads of torchvision's have a channel for the background, which may win a box.
+        order = matching(theirs, self.classes) or range(len(theirs))
+        # One-stage heads of torchvision's have a channel for the background, which may win a box: it is left out.
         lowest = 0 if attached_call(model) is None else 1
         found = _checked(model(list(image)), len(image), (lowest, len(theirs)), type(model).__name__)
-        return found if order is None else [_of_classes(each, order, len(theirs)) for each in found]
+        return [_of_classes(each, order, len(theirs)) for each in found]
 
     def metrics(self) -> DetectionMetrics:
         """Fresh scores of the benchmark."""
