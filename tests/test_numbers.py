@@ -44,7 +44,7 @@ def test_times_keep_three_digits(value: float, text: str) -> None:
 def test_metrics_are_written_as_the_field_writes_them() -> None:
     assert metric_name("miou") == "mIoU"
     assert metric_name("pixel_accuracy") == "pixel accuracy"
-    assert metric_name("map_50/traffic_light") == "mAP 50 traffic light"
+    assert metric_name("map_50/traffic_light") == "mAP 50: traffic light"
 
 
 def test_a_score_is_written_alike_wherever_it_is_printed() -> None:

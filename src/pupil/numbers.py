@@ -96,8 +96,8 @@ def metric_name(metric: str) -> str:
     """A metric as it is written in text.
 
     Example:
-        >>> metric_name("miou"), metric_name("map_50"), metric_name("ap_easy/Car"), metric_name("pixel_accuracy")
-        ('mIoU', 'mAP 50', 'AP easy Car', 'pixel accuracy')
+        >>> metric_name("miou"), metric_name("map_small"), metric_name("map/small"), metric_name("pixel_accuracy")
+        ('mIoU', 'mAP small', 'mAP: small', 'pixel accuracy')
     """
     first = re.split("[_/]", metric, maxsplit=1)[0]
-    return METRICS.get(first, first) + re.sub("[_/]", " ", metric[len(first) :])
+    return METRICS.get(first, first) + metric[len(first) :].replace("_", " ").replace("/", ": ")

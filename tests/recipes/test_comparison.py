@@ -219,11 +219,11 @@ def test_finished_runs_give_a_table_a_page_and_their_rows(
 ) -> None:
     none = finished(tmp_path / "none", teacher, "none")
     options = {**Run(teacher).record["options"], "steps": 9}
-    kd = finished(tmp_path / "kd", teacher, "kd", options=options)
+    kd = finished(tmp_path / "kd", teacher, "kd", options=options, remarks=["its loss has seen much"])
     notes = compare_runs([kd, none], tmp_path / "both")
     assert notes == ["The students differ in more than their method: --steps 9 and 4. A gain may come from that."]
-    assert notes[0] in capsys.readouterr().out
-    assert notes[0] in (tmp_path / "both" / "report.html").read_text()
+    out, page = capsys.readouterr().out, (tmp_path / "both" / "report.html").read_text()
+    assert all(note in out and note in page for note in (*notes, "kd: its loss has seen much"))
     rows = json.loads((tmp_path / "both" / "summary.json").read_text())["rows"]
     assert [row["method"] for row in rows] == ["kd", "none"]
 

@@ -36,7 +36,7 @@ def test_scores_are_points_and_times_are_not(capsys: pytest.CaptureFixture[str])
         "score              %",
         "mIoU            45.6",
         "pixel accuracy  90.0",
-        "IoU lane mark    0.0",
+        "IoU: lane mark   0.0",
         "ms per image    1.23",
     ]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pupil.report.headline import evidence, facts, gap_closed, headline
+from pupil.report.headline import doubts, evidence, facts, gap_closed, headline
 from pupil.report.table import Table
 
 Make = Callable[..., dict[str, Any]]
@@ -83,3 +83,13 @@ def test_facts_compare_with_the_teacher(comparison: list[dict[str, Any]]) -> Non
         ("80×", "smaller: 25 k parameters for 2 M"),
         ("8.0×", "faster: 1.25 ms an image for 10.0 ms"),
     ]
+
+
+@pytest.mark.parametrize(("value", "count"), [(0.55, 1), (0.60, 1), (0.65, 0)])
+def test_a_teacher_that_is_behind_the_student_alone_is_said_to_be(summary: Make, value: float, count: int) -> None:
+    teacher = {"name": "pupil:large", "parameters": 2_000_000, "value": value}
+    runs = [summary("none", 0, 0.60), summary("kd", 0, 0.62, teacher=teacher)]
+    found = doubts(Table(runs))
+    assert len(found) == count
+    assert all(f"({100 * value:.1f}) is not ahead of the student alone (60.0)" in each for each in found)
+    assert doubts(Table(runs[1:])) == doubts(Table(runs[:1])) == []

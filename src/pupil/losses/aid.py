@@ -91,8 +91,8 @@ class Trust(Observations):
 
     Example:
         >>> print(Trust(alpha=0.1).explain({"min": 0.97, "median": 0.99, "mean": 0.99, "max": 1.0}))
-        AID's weights have a mean of 0.99 (0.97 to 1.00): all is imitated nearly alike, since the teacher fits these \
-images well; alpha=2.2 would bring the mean near 0.8
+        AID's weights have a mean of 0.99 (0.97 to 1.00): all is imitated nearly alike; to tell more apart, alpha=2.2 \
+brings the mean near 0.8
     """
 
     def __init__(self, alpha: float) -> None:
@@ -104,7 +104,7 @@ images well; alpha=2.2 would bring the mean near 0.8
         found = f"AID's weights have a mean of {mean:.2f} ({observed['min']:.2f} to {observed['max']:.2f})"
         if not 0 < mean < 1:
             return found
-        better = f"alpha={self.alpha * math.log(TYPICAL) / math.log(mean):.2g} would bring the mean near {TYPICAL:g}"
+        better = f"alpha={self.alpha * math.log(TYPICAL) / math.log(mean):.2g} brings the mean near {TYPICAL:g}"
         if mean > 0.9:
-            return f"{found}: all is imitated nearly alike, since the teacher fits these images well; {better}"
-        return f"{found}: little is imitated; {better}" if mean < 0.7 else found
+            return f"{found}: all is imitated nearly alike; to tell more apart, {better}"
+        return f"{found}: little is imitated; for more, {better}" if mean < 0.7 else found

@@ -176,6 +176,7 @@ def write_comparison(
 
     from pupil.recipes.pictures import same_scenes
     from pupil.recipes.trained import load_trained
+    from pupil.report.headline import doubts
     from pupil.report.page import write_report
     from pupil.report.table import Table
 
@@ -189,6 +190,8 @@ def write_comparison(
             if label_of(summary) not in models:
                 models[label_of(summary)] = load_trained(run.folder, trust=spec if spec in trust else None).model
         summaries, pictures = _timed(summaries, models, task, data), same_scenes(data, task, models)
+    table = Table(summaries)
+    notes = [*notes, *_remarks(rows), *doubts(table)]
     write_json(out / "summary.json", {"rows": summaries})
     write_report(
         out / "report.html",
@@ -201,12 +204,19 @@ def write_comparison(
         notes=notes,
         commands=commands,
     )
-    table = Table(summaries)
     Console().print(table.to_rich())
     for note in notes:
         print(note)
     print(f"{out}/report.html  {out}/summary.json")
     return table
+
+
+def _remarks(rows: Sequence[Row]) -> list[str]:
+    """What the losses said at the end of the first run of each row."""
+    firsts: dict[str, Run] = {}
+    for summary, run in rows:
+        firsts.setdefault(label_of(summary), run)
+    return [f"{label}: {remark}" for label, run in firsts.items() for remark in run.record.get("remarks", ())]
 
 
 def _timed(

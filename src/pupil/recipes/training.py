@@ -127,7 +127,7 @@ def train(material: Material, options: Training) -> Run:
     # Before anything is tapped: the conversion puts new layers in the place of old ones.
     student = with_synchronized_batch_norm(student, options, accelerator)
     teacher = load_teacher(options, task)
-    image, _, _ = batched([Views(material.train, material.transform)[0, 0]])
+    image, _, _ = batched([Views(material.train, material.transform, skip=options.skip_bad_images)[0, 0]])
     # Adapters are drawn after the student, so that every method starts from the same student.
     torch.manual_seed(options.seed)
     plan = method(student, teacher, task, image, **settings)
@@ -180,6 +180,8 @@ def train(material: Material, options: Training) -> Run:
         extra = count_parameters(plan.distiller) - count_parameters(student)
         run.finish(summary_record(material, options, run, student, outcome, extra=extra))
         remarks = _remarks(plan.distiller, run)
+        if remarks:
+            run.update(remarks=remarks)
         networks = {"teacher": teacher} if teacher is not None else {}
         if run.writes:
             _report(material, options, run, {**networks, options.method: outcome.network}, remarks)

@@ -54,6 +54,19 @@ def evidence(table: Table) -> list[str]:
     return sentences
 
 
+def doubts(table: Table) -> list[str]:
+    """What a reader should know before the numbers are believed."""
+    row = table.best
+    if row is None or row.alone is None:
+        return []
+    return [
+        f"The {each.label} ({points(each.value.mean)}) is not ahead of the student alone ({points(row.alone.mean)}): "
+        "train it longer, or take a larger one. What is gained here is not its knowledge."
+        for each in table.rows
+        if each.role == "teacher" and each.value.mean <= row.alone.mean
+    ]
+
+
 def facts(table: Table) -> list[tuple[str, str]]:
     """The numbers to see first, each with what it is."""
     row = table.best or table.rows[-1]
