@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pupil.errors import UsageError
-from pupil.imports import import_function, import_package
+from pupil.imports import called, import_function, import_package
 
 
 @pytest.fixture
@@ -66,6 +66,22 @@ def test_a_mistyped_function_gets_the_close_names() -> None:
 def test_a_value_is_no_function() -> None:
     with pytest.raises(UsageError, match="unknown function in math 'pi'"):
         import_function("math:pi")
+
+
+def test_a_function_that_raises_is_told_with_the_place(folder: Path) -> None:
+    (folder / "raises_of_mine.py").write_text("import json\n\n\ndef small(text):\n    return json.loads(text)\n")
+    function = import_function("raises_of_mine:small")
+    assert called("raises_of_mine:small", function, text="[1]") == [1]
+    # The line is the reader's own, not that of the library below.
+    message = r"^cannot run .*:small: it raised JSONDecodeError: Expecting.* \(.*raises_of_mine\.py, line 5\)$"
+    with pytest.raises(UsageError, match=message) as caught:
+        called("raises_of_mine:small", function, text="x\n")
+    assert caught.value.__suppress_context__
+
+
+def test_the_file_of_a_module_is_answered_with_its_name() -> None:
+    with pytest.raises(UsageError, match=r"not of its file, got 'nets/mine\.py:small': write nets\.mine:small$"):
+        import_function("nets/mine.py:small")
 
 
 def test_a_package_that_is_not_installed_is_named_with_its_extra(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

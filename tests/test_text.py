@@ -41,15 +41,15 @@ def test_converts_by_the_annotation(text: str, annotation: Any, value: Any) -> N
 
 
 def test_refuses_a_value_of_another_type() -> None:
-    with pytest.raises(UsageError, match="expected int or none for 'width', got 'wide'"):
+    with pytest.raises(UsageError, match="expected a whole number or none for 'width', got 'wide'"):
         convert("wide", int | None, "width")
 
 
 @pytest.mark.parametrize(
     ("text", "annotation", "message"),
     [
-        ("2.5", int, "expected int for 'width', got '2.5'"),
-        ("hot", float | None, "expected float or none for 'width', got 'hot'"),
+        ("2.5", int, "expected a whole number for 'width', got '2.5'"),
+        ("hot", float | None, "expected a number or none for 'width', got 'hot'"),
         ("perhaps", bool, "expected true or false for 'width', got 'perhaps'"),
         ("haf", Literal["full", "half"], r"unknown value of 'width' 'haf': did you mean half\?"),
     ],

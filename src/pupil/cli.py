@@ -199,12 +199,20 @@ def predict(
         bool, typer.Option("--skip-bad-images", help="Leave out images that cannot be read, instead of stopping.")
     ] = False,
     best: Best = False,
+    score: Annotated[
+        float | None, typer.Option(help="Score from which on overlays show a box, by default 0.5; for detectors.")
+    ] = None,
     trust: Trust = None,
 ) -> None:
-    """Write what a run's student predicts: a mask and an overlay for every image, or a table of classes."""
+    """Write what a run's student predicts: masks, lanes or boxes and an overlay for every image, or a table of classes.
+
+    Segmentation: masks/NAME.png. Lanes: lanes.json in TuSimple's form. Detection: boxes.json in COCO's form, all boxes
+    with their scores. These with overlays/NAME.png. Classification: predictions.csv.
+    """
     from pupil.recipes.trained import predict_images
 
-    predict_images(run, images, out, overwrite=overwrite, skip_bad_images=skip_bad_images, best=best, trust=trust)
+    options: Any = {"overwrite": overwrite, "skip_bad_images": skip_bad_images, "best": best}
+    predict_images(run, images, out, **options, score=score, trust=trust)
 
 
 @app.command()

@@ -45,9 +45,9 @@ def convert(text: str, annotation: Any = None, name: str = "option") -> Any:
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 # What each type is called, and its reader; the first that can read a text does. A bare "1" is a number.
 _READERS: dict[type, tuple[str, Callable[[str], Any]]] = {
-    int: ("int", int),
-    float: ("float", float),
+    int: ("a whole number", int),
+    float: ("a number", float),
     bool: ("true or false", lambda text: _BOOLEANS[text.lower()]),
     NoneType: ("none", lambda text: {"none": None}[text.lower()]),
-    str: ("str", str),
+    str: ("text", str),
 }

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from data.miniature import save
-from pupil.data.images import image_size, mask_size, read_image, read_mask
+from pupil.data.images import first_size, image_size, mask_size, read_image, read_mask
 from pupil.errors import UsageError
 
 COLOURS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[9, 9, 9], [99, 99, 99], [255, 255, 255]]], np.uint8)
@@ -116,3 +116,11 @@ def test_what_is_no_image_or_not_there_is_named(tmp_path: Path, read: object) ->
         read(tmp_path / "a.png")
     with pytest.raises(UsageError, match=r"expected an image at .*b\.png, got no such file"):
         read(tmp_path / "b.png")
+
+
+def test_the_first_image_that_can_be_read_says_the_size(tmp_path: Path) -> None:
+    paths = [tmp_path / "broken.png", tmp_path / "gone.png", save(tmp_path / "whole.png", COLOURS)]
+    paths[0].write_bytes(b"no image")
+    assert first_size(paths) == (2, 3)
+    with pytest.raises(UsageError, match=r"broken\.png: the file is corrupt"):
+        first_size(paths[:2])

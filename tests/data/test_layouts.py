@@ -28,11 +28,11 @@ def test_what_has_a_layout() -> None:
 
 
 def test_the_one_that_fits(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"a file one \(one\); a file two \(two\); got an empty folder$"):
+    with pytest.raises(UsageError, match=r"a file one \(one\); a file two \(two\); got an empty folder: name"):
         fitting_layout(tmp_path, LAYOUTS)
     (tmp_path / "val").mkdir()
     assert fitting_layout(tmp_path, LAYOUTS, plain="folder") == "folder"
-    with pytest.raises(UsageError, match=r"; got val$"):
+    with pytest.raises(UsageError, match=r"; got val: name"):
         fitting_layout(tmp_path, LAYOUTS)
     (tmp_path / "two").touch()
     assert fitting_layout(tmp_path, LAYOUTS, plain="folder") == "two"

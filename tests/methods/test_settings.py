@@ -54,8 +54,8 @@ def test_values_follow_the_annotation(text: str, expected: dict[str, Any]) -> No
     [
         ("weight", r"expected NAME=VALUE after --set, got 'weight'"),
         ("wieght=1", r"unknown option of method 'method' 'wieght': did you mean weight\?"),
-        ("weight=heavy", r"expected float or none for 'weight', got 'heavy'"),
-        ("count=2.5", r"expected int for 'count', got '2.5'"),
+        ("weight=heavy", r"expected a number or none for 'weight', got 'heavy'"),
+        ("count=2.5", r"expected a whole number for 'count', got '2.5'"),
         ("kind=haf", r"unknown value of 'kind' 'haf': did you mean half"),
         ("normalise=perhaps", r"expected true or false for 'normalise', got 'perhaps'"),
     ],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -32,6 +33,16 @@ def fixed():
 
 def no_model(classes):
     return classes
+
+
+def broken(classes):
+    return nn.Conv2d(0.5, classes, 1)
+
+
+def mobile(num_classes, background=0):
+    from torchvision.models.detection import ssdlite320_mobilenet_v3_large as ssdlite
+
+    return ssdlite(weights=None, weights_backbone=None, num_classes=num_classes + background)
 """
 
 
@@ -133,7 +144,7 @@ def test_own_code_that_is_no_model_is_refused(own_nets: str) -> None:
     [
         ("pupil:tinny", "unknown model of the family 'pupil' 'tinny': did you mean tiny"),
         ("pupil:tiny?widht=3", "unknown option of pupil:tiny 'widht': did you mean width"),
-        ("pupil:tiny?width=wide", "expected int or none for 'width', got 'wide'"),
+        ("pupil:tiny?width=wide", "expected a whole number or none for 'width', got 'wide'"),
         (
             "torchvision:deeplabv3_resnet55",
             "unknown segmentation model of torchvision .* did you mean deeplabv3_resnet50",
@@ -145,7 +156,11 @@ def test_own_code_that_is_no_model_is_refused(own_nets: str) -> None:
         ("torchvison:fcn_resnet50", "unknown model family 'torchvison': did you mean torchvision"),
         ("no_such_module_of_mine:build", "no_such_module_of_mine"),
         ("absent.timm:build", "cannot import 'absent.timm': there is no module 'absent'"),
-        ("runs/absent", "expected a model as pupil:NAME, .* or a run folder, got 'runs/absent'"),
+        ("runs/absent", "expected a run folder or .*, got 'runs/absent': there is no such run folder"),
+        (
+            "nets/det_b.py:tv",
+            "expected the name of a module, not of its file, got 'nets/det_b.py:tv': write nets.det_b:tv",
+        ),
     ],
 )
 def test_mistakes_get_one_line(spec: str, message: str) -> None:
@@ -178,7 +193,11 @@ def test_mistakes_get_one_line(spec: str, message: str) -> None:
             "whole",
             "one prediction an image, got 'pupil:tiny-fcos' with boxes of objects: use pupil:",
         ),
-        ("pupil:tiny", "boxes", "boxes of objects, got 'pupil:tiny' with a prediction at .*: use .*pupil:tiny-fcos"),
+        (
+            "pupil:tiny",
+            "boxes",
+            "got 'pupil:tiny' with .*: use pupil:tiny-fcos, pupil:tiny-retinanet, pupil:tiny-fasterrcnn$",
+        ),
         ("torchvision:resnet50", "boxes", "boxes .* with one prediction an image: use torchvision:.*resnet50_fpn"),
         (
             "torchvision:fcos_resnet50_fpn",
@@ -207,6 +226,27 @@ def test_a_network_of_the_other_kind_is_refused(spec: str, kind: Kind, message: 
 def test_mistyped_classifiers_get_the_names_of_classifiers(spec: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         load_model(spec, 5, kind="whole")
+
+
+def test_what_own_code_raises_is_one_line_with_its_place(own_nets: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_model(f"{own_nets}:broken", 2)
+    line = next(number for number, text in enumerate(OWN_NETS.splitlines(), start=1) if "Conv2d(0.5" in text)
+    said = re.fullmatch(
+        rf"cannot run {own_nets}:broken: it raised ValueError: in_channels must .* \((.*{own_nets}\.py), line {line}\)",
+        str(caught.value),
+    )
+    assert said, caught.value
+    assert caught.value.__suppress_context__
+
+
+def test_a_detector_of_ones_own_has_a_channel_for_the_background(own_nets: str) -> None:
+    message = (
+        r"3 classes and the background \(4 channels\) from .*:mobile, got 3: build it with num_classes=num_classes \+ 1"
+    )
+    with pytest.raises(UsageError, match=message):
+        load_model(f"{own_nets}:mobile", 3, kind="boxes")
+    assert isinstance(load_model(f"{own_nets}:mobile?background=1", 3, kind="boxes"), nn.Module)
 
 
 def test_own_code_may_be_of_any_kind(own_nets: str) -> None:

@@ -14,10 +14,15 @@ def test_takes_a_name_apart() -> None:
     assert parse("my.nets:build?path=a%20b&empty=") == Spec("my.nets", "build", {"path": "a b", "empty": ""})
 
 
-@pytest.mark.parametrize("text", ["tiny", "runs/big", ":tiny", "pupil:", "", "?width=3"])
+@pytest.mark.parametrize("text", ["tiny", "big", ":tiny", "pupil:", "", "?width=3"])
 def test_refuses_what_names_no_model(text: str) -> None:
     with pytest.raises(UsageError, match=r"expected a model as pupil:NAME, .* or a run folder, got"):
         parse(text)
+
+
+def test_what_looks_like_a_path_is_no_run_folder() -> None:
+    with pytest.raises(UsageError, match=r"expected a run folder .*, got 'runs/nope': there is no such run folder$"):
+        parse("runs/nope")
 
 
 def test_refuses_options_without_a_value() -> None:
@@ -52,7 +57,7 @@ def test_values_with_commas_are_lists_where_the_option_is_no_single_value() -> N
     assert arguments(build, given, "m:build") == {
         "name": "a,b", "mode": "a,b", "channels": [8, 16], "rest": [0.5, "relu"]
     }  # fmt: skip
-    with pytest.raises(UsageError, match="expected int or none for 'width', got '1,2'"):
+    with pytest.raises(UsageError, match="expected a whole number or none for 'width', got '1,2'"):
         arguments(build, {"width": "1,2"}, "m:build")
     assert literal("4,") == [4]
 

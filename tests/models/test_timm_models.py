@@ -126,8 +126,8 @@ def test_weights_that_cannot_be_fetched_are_one_line(monkeypatch: pytest.MonkeyP
         ("timm:resnet10t?foo=3", "timm:resnet10t refused its options: .*'foo'"),
         ("timm:resnet10t?features_only=false", "expected no option 'features_only' of timm:resnet10t"),
         ("timm:resnet10t?decoder=0", "expected a decoder of at least one channel, got 0"),
-        ("timm:resnet10t?decoder=wide", "expected int for 'decoder', got 'wide'"),
-        ("timm:vit_tiny_patch16_224?img_size=large", "expected int for 'img_size', got 'large'"),
+        ("timm:resnet10t?decoder=wide", "expected a whole number for 'decoder', got 'wide'"),
+        ("timm:vit_tiny_patch16_224?img_size=large", "expected a whole number for 'img_size', got 'large'"),
     ],
 )
 def test_mistakes_get_one_line(spec: str, message: str) -> None:

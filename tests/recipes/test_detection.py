@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -76,14 +77,14 @@ def test_a_run_is_evaluated_predicts_and_is_compared(expert: Path) -> None:
     assert ended.code == 0, ended.err
     assert "overlays in found/overlays" in ended.out
     found = json.loads(Path("found/boxes.json").read_text())
-    assert [each["file_name"] for each in found["images"]] == ["0", "1"]
+    assert [each["file_name"] for each in found["images"]] == ["0.png", "1.png"]
     assert [each["name"] for each in found["categories"]] == ["car", "person", "sign"]
     for box in found["annotations"]:
         left, top, width, height = box["bbox"]
         assert 0 <= left <= left + width <= 100.01
         assert 0 <= top <= top + height <= 80.01
     with Image.open("found/overlays/1.png") as overlay:
-        assert overlay.size == (100, 80)
+        assert overlay.size == (600, 480)  # enlarged, for names to be read
     ended = pupil("compare", "run", f"other={expert}", "--out", "table")
     assert ended.code == 0, ended.err
 
@@ -134,6 +135,22 @@ def test_own_data_sets_from_python() -> None:
     assert run.record["data"] == "python"
     with pytest.raises(UsageError, match=r"to have \.classes"):
         prepare(Detection(student=STUDENT), ([], []))  # type: ignore[arg-type]
+
+
+def test_own_labels_that_count_from_0_are_said_at_the_start(capsys: pytest.CaptureFixture[str]) -> None:
+    class Shifted:
+        classes = ("small", "large")
+
+        def __len__(self) -> int:
+            return 4
+
+        def __getitem__(self, index: int) -> Any:
+            return torch.zeros(3, 64, 96), {"boxes": [[9, 9, 40, 40]], "labels": [index % 2]}
+
+    prepare(Detection(student=STUDENT), (Shifted(), Shifted()))  # type: ignore[arg-type]
+    assert capsys.readouterr().out == (
+        "data: 2 of 4 boxes in 4 validation images have no class (label 0), 'large' has no box: labels count from 1\n"
+    )
 
 
 @pytest.mark.slow

@@ -81,6 +81,20 @@ def test_boxes_without_area_are_refused_when_strict() -> None:
     assert not Path("run").exists()
 
 
+@pytest.mark.slow
+def test_images_that_cannot_be_read_are_left_out_of_training_and_scoring() -> None:
+    root = yolo()
+    for split in ("train", "val"):
+        (root / "images" / split / "0.jpg").write_bytes(b"no image")
+    ended = train("--data", root)
+    assert (ended.code, "mend or remove it, or pass --skip-bad-images\n" in ended.err) == (2, True), ended.err
+    ended = train("--data", root, "--skip-bad-images")
+    assert ended.code == 0, ended.err
+    left_out = "2 images that cannot be read left out: yolo/images/train/0.jpg, yolo/images/val/0.jpg"
+    assert left_out in ended.out
+    assert "1 image that cannot be read left out: yolo/images/val/0.jpg" in pupil("evaluate", "run").out
+
+
 def half_empty(names: str = "person, car") -> Path:
     """One image of two without a box, so that batches of one have none."""
     root = yolo(names)
@@ -232,14 +246,14 @@ def test_a_teacher_that_lacks_a_class_is_refused_by_its_name(method: str, expert
 
 def test_methods_that_compare_logits_are_refused(expert: Path) -> None:
     ended = train("--method", "kd", "--teacher", expert)
-    assert refused(ended, "expected a method for detectors"), ended.err
+    assert refused(ended, "got detection with boxes of objects"), ended.err
 
 
 def test_a_run_is_scored_on_the_classes_that_data_share_with_it(expert: Path) -> None:
     ended = pupil("evaluate", expert, "--data", yolo(val=(CAR, PERSON)))
     assert ended.code == 0, ended.err
     assert "2 of the run's 3 classes are the data's, by name" in ended.out
-    assert "map" in ended.out
+    assert "mAP" in ended.out
 
 
 def test_a_run_is_not_scored_on_classes_that_it_does_not_know(expert: Path) -> None:

@@ -10,8 +10,9 @@ from PIL import Image
 from torch import Tensor
 
 from pupil.data.images import read_image, read_mask
-from pupil.recipes.predictions import LIKELIEST, LanePoints, Masks, Probabilities, Writer
+from pupil.recipes.predictions import LIKELIEST, FoundBoxes, LanePoints, Masks, Probabilities, Writer
 from pupil.tasks.classification import ClassificationTask
+from pupil.tasks.detection.task import DetectionTask
 from pupil.tasks.lanes import LanesTask
 from pupil.tasks.segmentation import SegmentationTask
 
@@ -29,7 +30,7 @@ def points() -> Tensor:
 def written(writer: Writer, prediction: Tensor, names: tuple[str, ...] = ("b", "a")) -> str:
     for name in names:
         assert not any(path.exists() for path in writer.files(name)[:1])
-        writer.add(name, IMAGE, prediction)
+        writer.add(name, Path(f"photos/{name}.jpg"), IMAGE, prediction)
     said = writer.close()
     assert all(path.is_file() for name in names for path in writer.files(name))
     return said
@@ -78,6 +79,38 @@ def test_lanes_as_lines_of_tusimple(tmp_path: Path) -> None:
         assert (record["h_samples"], record["lanes"]) == ([4, 5, 6], [[2.0, 3.25, -2]])
         overlay = read_image(tmp_path / "out" / "overlays" / f"{record['raw_file']}.png")
         assert torch.equal(torch.as_tensor(overlay), task.draw(IMAGE, points()))
+
+
+def test_boxes_are_a_file_that_coco_reads(tmp_path: Path) -> None:
+    coco = pytest.importorskip("faster_coco_eval")
+    task = DetectionTask(["car", "person"], colours=COLOURS[1:], score=0.4)
+    prediction = {
+        "boxes": torch.tensor([[1.0, 2, 5, 4], [0, 0, 3, 3]]),
+        "labels": torch.tensor([2, 1]),
+        "scores": torch.tensor([0.75, 0.25]),
+    }
+    writer = FoundBoxes(tmp_path / "out", task)
+    for name, path in (("b", "far/b.jpg"), ("a.png", "far/a.png")):
+        writer.add(name, Path(path), IMAGE, prediction)
+    said = writer.close()
+    file = tmp_path / "out" / "boxes.json"
+    assert said == f"4 boxes in 2 images, 2 of them drawn (--score 0.4): {file}, overlays in {tmp_path}/out/overlays"
+    read = coco.COCO(str(file))
+    assert [read.imgs[number]["file_name"] for number in sorted(read.imgs)] == ["b.jpg", "a.png"]
+    assert sorted(read.anns) == [1, 2, 3, 4]
+    assert read.anns[3] == {
+        "id": 3,
+        "image_id": 2,
+        "category_id": 2,
+        "bbox": [1.0, 2.0, 4.0, 2.0],
+        "area": 8.0,
+        "iscrowd": 0,
+        "score": 0.75,
+    }
+    results = read.loadRes(json.loads(file.read_text())["annotations"])
+    assert len(results.getAnnIds(catIds=[2])) == 2
+    overlay = torch.as_tensor(read_image(tmp_path / "out" / "overlays" / "b.png"))
+    assert torch.equal(overlay, task.overlay(IMAGE, prediction))
 
 
 def test_what_is_all_of_one_file_is_named_by_it(tmp_path: Path) -> None:

@@ -65,6 +65,12 @@ def test_images_of_any_size_get_masks_and_overlays_of_their_own(teacher: Path) -
         assert (read_mask(Path(f"seen/masks/{name}.png")) == seen.numpy()).all()
 
 
+def test_a_score_is_for_boxes_alone(teacher: Path, miniature: Path) -> None:
+    ended = pupil("predict", teacher, miniature / "val" / "images", "--out", "seen", "--score", 0.3)
+    refused = "pupil: expected a run with boxes for --score, got one of segmentation: leave it out\n"
+    assert (ended.code, ended.err) == (2, refused)
+
+
 def test_a_file_and_a_pattern_are_enough(teacher: Path, miniature: Path) -> None:
     images = miniature / "val" / "images"
     assert [path.name for path in predict_images(str(teacher), str(images / "001.png"), "one")] == ["001.png"]

@@ -208,6 +208,16 @@ def classify(classes: Path, *words: object) -> Ended:
     return pupil("train", "classification", *small, *words)
 
 
+def test_a_broken_first_image_is_skipped_like_any_other(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        write_class_split(tmp_path / "data", split, size=(32, 32))
+    min((tmp_path / "data" / "train").rglob("*.png")).write_bytes(b"no image")
+    ended = classify(tmp_path / "data", "--out", "run")
+    assert (ended.code, "the file is corrupt or no image" in ended.err) == (2, True), ended.err
+    ended = classify(tmp_path / "data", "--out", "run", "--skip-bad-images")
+    assert ended.code == 0, ended.err
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", [*ALONE, "kd"])
 def test_a_teacher_that_the_method_does_not_use_is_said(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -102,6 +102,18 @@ def image_size(path: Path) -> tuple[int, int]:
         tagged = file.format != "TIFF" and "exif" in file.info
         lying = tagged and file.getexif().get(_ORIENTATION, 1) >= 5
     return (width, height) if lying else (height, width)
+
+
+def first_size(paths: Sequence[Path]) -> tuple[int, int]:
+    """The same of the first image that can be read, among the first hundred.
+
+    Raises:
+        UsageError: none can; it is that of the first.
+    """
+    for path in paths[:100]:
+        with suppress(Unreadable):
+            return image_size(path)
+    return image_size(paths[0])
 
 
 def mask_size(path: Path) -> tuple[int, int]:

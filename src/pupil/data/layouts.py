@@ -55,4 +55,7 @@ def fitting_layout(root: Path, layouts: Mapping[str, Any], *, plain: str | None 
         return plain
     looked = "; ".join(f"{kind.layout} ({name})" for name, kind in layouts.items())
     there = sorted(path.name for path in root.iterdir())
-    raise UsageError(f"expected one of these in {root}: {looked}; got {listed(there, 8) or 'an empty folder'}")
+    raise UsageError(
+        f"expected one of these in {root}: {looked}; got {listed(there, 8) or 'an empty folder'}: "
+        "name the folder that has them, or arrange yours so"
+    )

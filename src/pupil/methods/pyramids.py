@@ -19,6 +19,7 @@ from pupil.teachers import FrozenTeacher
 
 # For each level, by name and from the largest map on, those of student and teacher.
 Channels = Mapping[str, tuple[int, int]]
+TABLE = "docs/detection.md lists which detectors can teach which"
 
 
 def levels(lesson: Lesson) -> tuple[Any, ...]:
@@ -77,14 +78,14 @@ def compared(student: nn.Module, teacher: nn.Module, task: Task, image: Any) -> 
     if names[0] != names[1]:
         raise UsageError(
             f"expected a teacher with the levels of the student's pyramid, got {listed(names[1], 8)} of the teacher "
-            f"and {listed(names[0], 8)} of the student: build both on a pyramid of the same levels"
+            f"and {listed(names[0], 8)} of the student: build both on a pyramid of the same levels; {TABLE}"
         )
     shapes = {name: (ours.features[name].shape, theirs.features[name].shape) for name in names[0]}
     for name, (mine, other) in shapes.items():
         if mine[2:] != other[2:]:
             raise UsageError(
                 f"expected pyramids of the same strides, got {tuple(mine)} of the student and {tuple(other)} of the "
-                f"teacher at level {name!r}: build both on a pyramid of the same levels"
+                f"teacher at level {name!r}: build both on a pyramid of the same levels; {TABLE}"
             )
     return {name: (mine[1], other[1]) for name, (mine, other) in shapes.items()}, ours.output
 

@@ -13,14 +13,14 @@ import torch
 from torch import nn
 
 from pupil.errors import UsageError, unknown
-from pupil.imports import import_function
+from pupil.imports import called, import_function
 from pupil.lesson import KINDS, Kind
 from pupil.models.preprocessing import PLAIN, Preprocessing, attach
 from pupil.models.pupil_models import from_pupil, pupil_names
 from pupil.models.smp_models import from_smp, smp_names
 from pupil.models.spec import Spec, arguments, parse, signature
 from pupil.models.timm_models import from_timm, timm_classifier, timm_detector, timm_names
-from pupil.models.torchvision_detectors import torchvision_detector
+from pupil.models.torchvision_detectors import check_background, torchvision_detector
 from pupil.models.torchvision_models import from_torchvision, torchvision_classifier, torchvision_names
 from pupil.models.transformers_models import from_transformers, transformers_names
 from pupil.run import Run
@@ -121,9 +121,11 @@ def from_code(spec: Spec, classes: int | None, pretrained: bool, kind: Kind = "d
         raise UsageError(
             f"expected {text} to take classes or num_classes, got ({', '.join(parameters)}): add the argument"
         )
-    model = build(**{name: classes}, **arguments(build, spec.options, text, frozenset({name})))
+    model = called(text, build, **{name: classes}, **arguments(build, spec.options, text, frozenset({name})))
     if not isinstance(model, nn.Module):
         raise UsageError(f"expected {text} to return a torch.nn.Module, got {type(model).__name__}")
+    if kind == "boxes":
+        check_background(model, classes, text, name)
     # A detector normalises in its own transform.
     return model if kind == "boxes" or hasattr(model, "preprocessing") else attach(model, PLAIN)
 
@@ -186,7 +188,9 @@ def _door(spec: Spec, kind: Kind) -> Door:
         others = [] if spec.name in names() else [each for each in others if spec.name in lists[each]()]
     if door and not others:
         return door
-    close = difflib.get_close_matches(spec.name, names(), n=3, cutoff=0.5) or names()[:3]
+    close = difflib.get_close_matches(spec.name, names(), n=3, cutoff=0.5)
+    close += [name for name in names() if spec.name in name and name not in close]
+    close = close[:3] or names()[:3]
     instead = [f"{spec.family}:{name}" for name in close] or [f"{family}:NAME" for family in DOORS[kind]]
     raise _other_kind(f"'{spec.family}:{spec.name}'", others, kind, f"use {', '.join(instead)}")
 

@@ -42,6 +42,10 @@ def parse(text: str) -> Spec:
     head, _, query = text.partition("?")
     family, colon, name = head.partition(":")
     if not (family and colon and name):
+        if not colon and "/" in text:
+            raise UsageError(
+                f"expected a run folder or a model as pupil:NAME, got {text!r}: there is no such run folder"
+            )
         raise UsageError(
             f"expected a model as pupil:NAME, timm:NAME, package.module:function or a run folder, got {text!r}: "
             "there is no such folder, and a model's name has a colon"

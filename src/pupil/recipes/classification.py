@@ -67,6 +67,7 @@ def prepare(
     from pupil.data.image_transforms import crop_transform
     from pupil.data.mixing import Mixing
     from pupil.data.own_code import PYTHON
+    from pupil.data.views import Views
 
     size, name, layout = parse_size(options.size), options.data, None
     if datasets is not None:
@@ -87,7 +88,8 @@ def prepare(
     }
     crop = options.crop
     if crop == "auto":
-        crop = "pad" if tuple(data[0][0].shape[-2:]) == size else "zoom"
+        image, _, _ = Views(data, skip=options.skip_bad_images)[0, 0]
+        crop = "pad" if tuple(image.shape[-2:]) == size else "zoom"
     transform = transform or crop_transform(
         size, crop=crop, zoom=parse_range(options.zoom), flip=options.flip, colour=options.colour
     )

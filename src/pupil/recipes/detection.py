@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pupil.data.transforms import Transform
     from pupil.recipes.predictions import FoundBoxes
     from pupil.tasks.detection.task import DetectionTask
-    from pupil.tasks.task import Task
 
 NAME = "detection"
 
@@ -60,6 +59,7 @@ def prepare(
 ) -> Material:
     """The task, the data and the transform that the options name."""
     from pupil.data.detection.formats import checked_boxes, described, detection_data, detection_format
+    from pupil.data.detection.remarks import remark
     from pupil.data.detection.transforms import detection_transform
     from pupil.data.own_code import PYTHON
 
@@ -76,11 +76,16 @@ def prepare(
             labels=options.labels,
             seed=options.seed,
             strict=options.strict,
+            skip=options.skip_bad_images,
         )
         if layout:
             print(described(layout, *datasets))
     data, val = datasets
     check_validation(data, val)
+    remarks = [remark(val, "validation"), remark(data, "training")]
+    # Both sets come from the same code as a rule: the one remark says it.
+    if said := next(filter(None, remarks), None):
+        print(said)
     record = {"data": name, "data_format": layout, **said_by(data), "scene_size": list(scene_size)}
     transform = transform or detection_transform(
         parse_size(options.size) if options.size else None,
@@ -105,33 +110,43 @@ def said_by(data: DetectionData) -> dict[str, Any]:
 
 def task_from(record: Mapping[str, Any], objective: Mapping[str, Any] | None = None) -> DetectionTask:
     """The task as run.json remembers it."""
-    from pupil.tasks.detection.task import DetectionTask
+    from pupil.tasks.detection.task import SCORE, DetectionTask
 
-    return DetectionTask(record["classes"], metric=record["metric"], colours=record["colours"], objective=objective)
+    return DetectionTask(
+        record["classes"],
+        metric=record["metric"],
+        colours=record["colours"],
+        objective=objective,
+        score=record.get("drawn_from", SCORE),
+    )
 
 
 def validation_from(
     record: Mapping[str, Any], spec: str, format: str | None, *, split: str, own_classes: bool
 ) -> DetectionData:
     """A split of the data that a text names."""
-    from pupil.data.detection.formats import detection_validation
+    from pupil.data.detection.formats import detection_validation, unreadable
     from pupil.data.layouts import AUTO
 
-    return detection_validation(
+    data = detection_validation(
         spec,
         classes=record["classes"],
         format=format or AUTO,
         scene_size=tuple(record["scene_size"]),
         split=split,
         own_classes=own_classes,
+        skip=record.get("options", {}).get("skip_bad_images", False),
     )
+    if said := unreadable(data):
+        print(f"data: {said}")
+    return data
 
 
 def view_of(record: Mapping[str, Any]) -> None:
     """Images are predicted on as they are."""
 
 
-def writer(record: Mapping[str, Any], task: Task, out: Path) -> FoundBoxes:
+def writer(record: Mapping[str, Any], task: DetectionTask, out: Path) -> FoundBoxes:
     """Boxes in COCO's form and overlays."""
     from pupil.recipes.predictions import FoundBoxes
 

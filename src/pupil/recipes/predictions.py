@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from pupil.tasks.detection.task import DetectionTask
     from pupil.tasks.task import Task
 
 LIKELIEST = 5
@@ -23,8 +24,8 @@ class Writer(Protocol):
         """What will be written for an image, the main file first."""
         ...
 
-    def add(self, name: str, image: Tensor, prediction: Any) -> None:
-        """Take the prediction on an image (3, H, W) in [0, 1]."""
+    def add(self, name: str, path: Path, image: Tensor, prediction: Any) -> None:
+        """Take the prediction on an image (3, H, W) in [0, 1], and the file that it was read from."""
         ...
 
     def close(self) -> str:
@@ -41,7 +42,7 @@ class Masks:
     def files(self, name: str) -> list[Path]:
         return [self.out / "masks" / f"{name}.png", self.out / "overlays" / f"{name}.png"]
 
-    def add(self, name: str, image: Tensor, prediction: Tensor) -> None:
+    def add(self, name: str, path: Path, image: Tensor, prediction: Tensor) -> None:
         from pupil.report.pictures import save_mask, save_picture
 
         mask, overlay = self.files(name)
@@ -65,7 +66,7 @@ class Probabilities:
     def files(self, name: str) -> list[Path]:
         return [self.path]
 
-    def add(self, name: str, image: Tensor, prediction: Tensor) -> None:
+    def add(self, name: str, path: Path, image: Tensor, prediction: Tensor) -> None:
         values, ids = prediction.topk(min(LIKELIEST, len(self.classes)))
         pairs = zip(ids.tolist(), values.tolist(), strict=True)
         self.rows.append([name, *(cell for index, value in pairs for cell in (self.classes[index], f"{value:.4f}"))])
@@ -91,7 +92,7 @@ class LanePoints:
     def files(self, name: str) -> list[Path]:
         return [self.overlays / f"{name}.png", self.path]
 
-    def add(self, name: str, image: Tensor, prediction: Tensor) -> None:
+    def add(self, name: str, path: Path, image: Tensor, prediction: Tensor) -> None:
         from pupil.data.lanes.export import as_record
         from pupil.report.pictures import save_picture
 
@@ -106,32 +107,40 @@ class LanePoints:
 
 
 class FoundBoxes:
-    """Boxes in the form of COCO's results, `boxes.json`, and an overlay for every image."""
+    """Boxes in the form of COCO's annotations with their scores, `boxes.json`, and an overlay for every image."""
 
-    def __init__(self, out: Path, task: Task) -> None:
+    def __init__(self, out: Path, task: DetectionTask) -> None:
         self.path, self.overlays, self.task = out / "boxes.json", out / "overlays", task
         self.images: list[dict[str, Any]] = []
         self.boxes: list[dict[str, Any]] = []
+        self.drawn = 0
 
     def files(self, name: str) -> list[Path]:
         return [self.overlays / f"{name}.png", self.path]
 
-    def add(self, name: str, image: Tensor, prediction: Mapping[str, Tensor]) -> None:
+    def add(self, name: str, path: Path, image: Tensor, prediction: Mapping[str, Tensor]) -> None:
         from pupil.report.pictures import save_picture
 
         overlay, _ = self.files(name)
         overlay.parent.mkdir(parents=True, exist_ok=True)
-        save_picture(overlay, self.task.draw(image, prediction))
+        save_picture(overlay, self.task.overlay(image, prediction))
+        self.drawn += int(self.task.drawn(prediction).sum())
         number = len(self.images) + 1
-        self.images.append({"id": number, "file_name": name, "height": image.shape[1], "width": image.shape[2]})
+        # Some names have the suffix already, since two images differ in nothing else.
+        file = name if Path(name).name == path.name else f"{name}{path.suffix}"
+        self.images.append({"id": number, "file_name": file, "height": image.shape[1], "width": image.shape[2]})
         found = (prediction[key].tolist() for key in ("boxes", "labels", "scores"))
         for (left, top, right, bottom), label, score in zip(*found, strict=True):
-            box = [left, top, right - left, bottom - top]
-            self.boxes.append({"image_id": number, "category_id": label, "bbox": box, "score": score})
+            width, height = right - left, bottom - top
+            box = {"bbox": [left, top, width, height], "area": width * height, "iscrowd": 0, "score": score}
+            self.boxes.append({"id": len(self.boxes) + 1, "image_id": number, "category_id": label, **box})
 
     def close(self) -> str:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         categories = [{"id": number, "name": name} for number, name in enumerate(self.task.classes, start=1)]
-        content = {"images": self.images, "categories": categories, "annotations": self.boxes}
+        content = {"info": {}, "images": self.images, "categories": categories, "annotations": self.boxes}
         self.path.write_text(json.dumps(content), encoding="utf-8")
-        return f"{len(self.boxes)} boxes in {len(self.images)} images in {self.path}, overlays in {self.overlays}"
+        return (
+            f"{len(self.boxes)} boxes in {len(self.images)} images, {self.drawn} of them drawn "
+            f"(--score {self.task.score:g}): {self.path}, overlays in {self.overlays}"
+        )

@@ -97,23 +97,29 @@ def predict_images(
     overwrite: bool = False,
     skip_bad_images: bool = False,
     best: bool = False,
+    score: float | None = None,
     trust: str | None = None,
 ) -> list[Path]:
-    """Write what a run's student predicts: masks and overlays at each image's own size, or a table of classes.
+    """Write what a run's student predicts: masks, lanes or boxes with overlays, or a table of classes.
 
     Args:
         folder: run folder.
         images: an image, a folder (those below it, where it has none itself), or a pattern such as "photos/*.jpg"; or
             several of these.
-        out: where the predictions go: `masks/NAME.png` (class ids, with the classes' colours as palette) and
-            `overlays/NAME.png`, or `predictions.csv`; see :mod:`pupil.recipes.predictions`.
+        out: where the predictions go: `masks/NAME.png` (class ids, with the classes' colours as palette), `lanes.json`
+            or `boxes.json`, and `overlays/NAME.png`; or `predictions.csv`; see :mod:`pupil.recipes.predictions`.
         overwrite: whether pictures that are there already may be replaced.
         skip_bad_images: whether to leave out images that cannot be read, and name them, instead of stopping.
         best: whether to take the weights of the best validation, instead of the last ones.
+        score: of a box, from which on overlays show it, by default 0.5; for detectors.
         trust: code that the run names and that may be imported.
 
     Returns:
         The main file of each image that was read, or of all together.
+
+    Raises:
+        UsageError: no such run or image, an image that cannot be read, pictures that are there already, and a score for
+            a run without boxes.
     """
     import torch
 
@@ -122,8 +128,12 @@ def predict_images(
     from pupil.data.nested import moved
 
     trained = load_trained(folder, best=best, trust=trust)
-    files, kind = open_images(images), kind_of(trained.record)
-    writer, view = kind.writer(trained.record, trained.task, Path(out)), kind.view_of(trained.record)
+    files, kind, task = open_images(images), kind_of(trained.record), trained.task
+    if score is not None:
+        if task.kind != "boxes":
+            raise UsageError(f"expected a run with boxes for --score, got one of {task.name}: leave it out")
+        task = kind.task_from({**trained.record, "drawn_from": score})
+    writer, view = kind.writer(trained.record, task, Path(out)), kind.view_of(trained.record)
     taken = [path for name in files.names for path in writer.files(name) if path.exists()]
     if taken and not overwrite:
         raise UsageError(f"{str(taken[0])!r} is there already: pass --overwrite or another --out")
@@ -142,7 +152,8 @@ def predict_images(
         image = image.to(torch.float32) / 255
         if view is not None:
             image, _ = view(image, None)
-        writer.add(name, image, moved(trained.task.predict(model, image[None].to(device))[0], "cpu"))
+        prediction = moved(task.predict(model, image[None].to(device))[0], "cpu")
+        writer.add(name, files.paths[index], image, prediction)
     print(writer.close())
     return list(dict.fromkeys(writer.files(name)[0] for name in read))
 

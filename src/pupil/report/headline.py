@@ -61,7 +61,7 @@ def doubts(table: Table) -> list[str]:
         return []
     return [
         f"The {each.label} ({points(each.value.mean)}) is not ahead of the student alone ({points(row.alone.mean)}): "
-        "train it longer, or take a larger one. What is gained here is not its knowledge."
+        "a gain here is not its knowledge. Train it longer, or take a larger one."
         for each in table.rows
         if each.role == "teacher" and each.value.mean <= row.alone.mean
     ]

@@ -70,6 +70,8 @@ def test_traffic(tmp_path: Path) -> None:
         ("annotations/instances_train.json", "images"),
         ("annotations/train.json", "train"),
         ("annotations/train.json", "images/train"),
+        ("train.json", "train"),
+        ("train.json", "images"),
         ("train/_annotations.coco.json", "train"),
     ],
 )

@@ -19,7 +19,9 @@ from data.detection.box_layouts import (
     write_voc_layout,
     write_yolo_layout,
 )
+from data.layouts import lines
 from pupil.data.detection import detection_data, detection_validation, formats
+from pupil.data.detection.box_images import BoxImages
 from pupil.data.detection.boxes import FURTHER
 from pupil.data.detection.drawn import DrawnBoxes
 from pupil.data.detection.formats import ASKED_FOR, FORMATS, checked_boxes, described, detection_format
@@ -33,10 +35,12 @@ WRITERS: dict[str, Any] = {
     "yolo": write_yolo_layout,
 }
 SAID = {
-    "coco": "data: COCO layout, 3 training, 2 validation images, 4 classes",
-    "kitti": "data: KITTI layout, 8 training, 2 validation images, 3 classes",
+    "coco": "data: COCO layout, 3 training, 2 validation images, 4 classes (person, car, cat, toothbrush), "
+    "few training boxes of 'person' (1), 'car' (1), 'cat' (1), ...",
+    "kitti": "data: KITTI layout, 8 training, 2 validation images, 3 classes (Car, Pedestrian, Cyclist)",
     "voc": "data: Pascal VOC layout, 3 training, 2 validation images, 20 classes",
-    "yolo": "data: YOLO layout, 3 training, 2 validation images, 2 classes",
+    "yolo": "data: YOLO layout, 3 training, 2 validation images, 2 classes (person, car), "
+    "few training boxes of 'person' (2), 'car' (2)",
 }
 METRICS = {"coco": "coco", "kitti": "kitti", "voc": "voc", "yolo": "coco"}
 
@@ -65,13 +69,74 @@ def test_boxes_that_were_left_out_are_said_once(tmp_path: Path) -> None:
     write_voc_layout(tmp_path, {"train_0": [voc_object("car", 9, 9, 3, 3)], "val_0": [voc_object("car", 9, 9, 3, 3)]})
     pair = detection_data(str(tmp_path))
     assert described("voc", *pair).endswith(
-        f", 20 classes, 2 boxes without area left out, the first in {tmp_path}/Annotations/train_0.xml"
+        ", 20 classes, few training boxes of 'car' (2), 2 boxes without area left out, the first in "
+        f"{tmp_path}/Annotations/train_0.xml"
     )
     with pytest.raises(UsageError, match=r"train_0\.xml"):
         detection_data(str(tmp_path), strict=True)
     write_voc_layout(tmp_path, {"val_1": [voc_object("car", 9, 9, 70, 20), voc_object("car", 9, 9, 3, 3)]})
     said = described("voc", *detection_data(str(tmp_path)))
     assert said.endswith(f"1 box cut to its image, 1 box without area left out in {tmp_path}/Annotations/val_1.xml")
+    write_voc_layout(tmp_path, {"val_1": [voc_object("car", 90, 9, 99, 20), voc_object("car", 9, 9, 3, 3)]})
+    said = described("voc", *detection_data(str(tmp_path)))
+    assert said.endswith(
+        f"1 box without area and 1 box outside left out, the first in {tmp_path}/Annotations/val_1.xml"
+    )
+
+
+def test_a_class_that_is_a_slip_of_the_pen_is_seen(tmp_path: Path) -> None:
+    cells = {name: [voc_object("RBC", 1, 1, 9, 9)] * 3 for name in ("train_0", "train_1", "val_0", "val_1")}
+    slip = {"train_2": [voc_object("Rbc:", 1, 1, 9, 9)], "test_0": [voc_object("RBC", 1, 1, 9, 9)]}
+    said = described("voc", *detection_data(str(write_voc_layout(tmp_path, cells | slip))))
+    assert said.endswith("2 classes (RBC, Rbc:), few training boxes of 'Rbc:' (1)")
+
+
+@pytest.mark.parametrize(("name", "folder"), [("yolo", "images/train"), ("kitti", "training/image_2")])
+def test_images_without_a_header_are_left_out_where_that_is_asked_for(tmp_path: Path, name: str, folder: str) -> None:
+    WRITERS[name](tmp_path)
+    whole, _ = detection_data(str(tmp_path))
+    assert isinstance(whole, BoxImages)
+    broken = whole.images[0]
+    assert broken.parent == tmp_path / folder
+    broken.write_bytes(b"no image")
+    advice = r"cannot read .*: the file is corrupt or no image: mend or remove it, or pass --skip-bad-images$"
+    with pytest.raises(UsageError, match=advice):
+        detection_data(str(tmp_path))
+    train, val = detection_data(str(tmp_path), skip=True)
+    assert f", 1 image that cannot be read left out: {broken}" in described(name, train, val)
+    assert len(train) == len(whole) - 1
+    for ours, theirs in zip(train, list(range(1, len(whole))), strict=True):  # type: ignore[call-overload]
+        image, target = whole[theirs]
+        assert torch.equal(ours[0], image)
+        assert torch.equal(ours[1]["boxes"], target["boxes"])
+    for path in whole.images:
+        path.write_bytes(b"no image")
+    with pytest.raises(UsageError, match=r"cannot read .*: mend or remove it$"):
+        detection_data(str(tmp_path), skip=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "coco",
+            r"annotations/instances_tset2017\.json .*, tset\.json .*instances_val2017\.json: name the file",
+        ),
+        ("kitti", "got no such file: choose train or val"),
+        ("voc", "got lists of test, train, val alone: choose one of these splits, or write that list"),
+        ("yolo", r"got none \(splits: train, val\): .* or choose another split"),
+    ],
+)
+def test_a_split_that_is_none_names_those_that_are(tmp_path: Path, name: str, said: str) -> None:
+    WRITERS[name](tmp_path)
+    if name == "voc":
+        lines(tmp_path / "ImageSets/Main/car_train.txt", ["train_0 1"])
+    with pytest.raises(UsageError, match=said):
+        detection_validation(str(tmp_path), split="tset")
+    if name == "kitti":
+        lines(tmp_path / "ImageSets" / "train.txt", ["000000"])
+        with pytest.raises(UsageError, match="got lists of train alone: choose"):
+            detection_validation(str(tmp_path), split="tset")
 
 
 def test_drawn_scenes_under_both_names() -> None:
@@ -85,7 +150,9 @@ def test_drawn_scenes_under_both_names() -> None:
 
 
 def test_two_layouts_and_none_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"instances_train2017\.json and train2017 \(coco\); .*got an empty folder"):
+    with pytest.raises(
+        UsageError, match=r"instances_train2017\.json and train2017, .* \(coco\); .*got an empty folder: "
+    ):
         detection_format(str(tmp_path))
     write_kitti_layout(tmp_path)
     write_voc_layout(tmp_path)

@@ -65,15 +65,34 @@ def test_outlines_give_boxes(tmp_path: Path) -> None:
         ("0 0.1 0.2 0.3", r"expected `class x y width height` in .*one\.txt, line 2, got '0 0\.1 0\.2 0\.3'"),
         ("0 0.1 0.2 0.3 0.4 0.9", "line 2"),
         ("car 0.1 0.2 0.3 0.4", "line 2"),
-        ("2 0.1 0.2 0.3 0.4", r"expected a class from 0 to 1 in .*one\.txt, line 2, got 2: name all the classes"),
+        (
+            "2 0.1 0.2 0.3 0.4",
+            r"a class from 0 to 1 in .*one\.txt, line 2, got 2: name all the classes in data\.yaml or ",
+        ),
         ("0.5 0.1 0.2 0.3 0.4", r"got 0\.5"),
         ("0 320 240 100 100", r"shares of the image's size, from 0 to 1, in .*line 2, got '0 320 240 100 100'"),
-        ("0 nan 0.2 0.3 0.4", "line 2"),
+        ("0 nan 0.2 0.3 0.4", r"line 2, got '0 nan 0\.2 0\.3 0\.4': mend the line"),
+        ("nan 0.1 0.2 0.3 0.4", "mend the line"),
     ],
 )
 def test_lines_that_are_broken(tmp_path: Path, line: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         read_rows(lines(tmp_path / "one.txt", ["0 0.1 0.2 0.3 0.4", line]), 2)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_label_file_without_its_image_is_refused(tmp_path: Path, nested: bool) -> None:
+    write_yolo_layout(tmp_path, nested=nested)
+    labels = tmp_path / ("train/labels" if nested else "labels/train")
+    lines(labels / "classes.txt", ["person", "car"])
+    assert len(YOLOBoxes(tmp_path, "train")) == 3
+    lines(labels / "7.txt", ["0 0.5 0.5 1 1"])
+    with pytest.raises(UsageError, match=r"an image for each label file, got none for 1 of 3, first .*7\.txt: unpack"):
+        YOLOBoxes(tmp_path, "train")
+    # A list may name a part of the images.
+    lines(tmp_path / "data.yaml", ["train: list.txt", "names: [person, car]"])
+    lines(tmp_path / "list.txt", ["train/images/0.jpg" if nested else "images/train/0.jpg"])
+    assert len(YOLOBoxes(tmp_path, "train")) == 1
 
 
 def test_what_is_missing(tmp_path: Path) -> None:

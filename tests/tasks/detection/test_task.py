@@ -90,7 +90,11 @@ def test_drawn_boxes():
     assert picture.dtype == torch.uint8
     assert picture[:, 5, 10].tolist() == [255, 0, 0]
     assert picture[:, 8, 60 + 15].tolist() == [0, 0, 255]
-    assert picture[1].sum() == 0  # neither the object without a class, nor the unsure one, nor the inverted one
+    # Neither the object without a class, nor the unsure one, nor the inverted one.
+    assert not (picture == torch.tensor(COLOURS[1])[:, None, None]).all(0).any()
+    assert task.drawn(found).tolist() == [True, False, False]
+    assert DetectionTask(CLASSES, score=0.1).drawn(found).tolist() == [True, True, False]
+    assert task.overlay(image, found).shape == (3, 12 * 40, 12 * 60)
     assert task.draw(image, {**found, "scores": torch.zeros(3)}).sum() == 0
     with pytest.raises(UsageError, match="expected colours"):
         DetectionTask(CLASSES).draw(image, found)
@@ -109,6 +113,8 @@ def test_weights_of_losses():
 def test_refusals():
     with pytest.raises(UsageError, match="unknown metric"):
         DetectionTask(CLASSES, metric="cocoo")
+    with pytest.raises(UsageError, match=r"expected a score from 0 to 1 of the boxes to be drawn, got 1\.5"):
+        DetectionTask(CLASSES, score=1.5)
     with pytest.raises(UsageError, match="at least one class"):
         DetectionTask([])
     task, model = DetectionTask(CLASSES), detector("fcos")

@@ -7,14 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset
 
 from pupil.data.detection.boxes import Annotation, box_table
-from pupil.data.images import SUFFIXES, image_size, read_image
+from pupil.data.images import SUFFIXES, Unreadable, image_size, read_image
 from pupil.data.labelled import few
 from pupil.data.palette import distinct_colours
-from pupil.errors import UsageError
+from pupil.errors import UsageError, listed
 
 Size = tuple[int, int]
 # What splits are called in exports of several tools.
@@ -36,12 +37,14 @@ class BoxImages(Dataset[tuple[Any, Any]]):
         labels: keep this many images, chosen by the seed; a smaller choice is always part of a larger one.
         seed: of that choice.
         strict: whether a box without area, or outside its image, is refused.
+        skip: whether an image whose size cannot be read is left out; without its size its boxes cannot be checked.
 
     Attributes:
         classes, colours, metric: see :class:`pupil.data.detection.boxes.DetectionData`.
         images, names: the files, and each image's name without folder and suffix.
         kept: the place of each image among those that were given.
         left_out: the images whose labels `labels` left out.
+        unreadable: those that `skip` left out.
         mended: how many boxes were cut or left out, see :class:`pupil.data.detection.boxes.Mended`.
 
     Raises:
@@ -63,18 +66,19 @@ class BoxImages(Dataset[tuple[Any, Any]]):
         labels: int | None = None,
         seed: int = 0,
         strict: bool = False,
+        skip: bool = False,
     ) -> None:
-        self.kept = list(range(len(images))) if labels is None else few(len(images), labels, seed)
+        kept = list(range(len(images))) if labels is None else few(len(images), labels, seed)
+        self.left_out = [images[place] for place in sorted({*range(len(images))}.difference(kept))]
+        check_present([images[place] for place in kept])
+        known = [sizes[place] for place in kept] if sizes else _sizes([images[place] for place in kept], skip)
+        found = dict(zip(kept, known, strict=True))
+        self.kept = [place for place, size in found.items() if size is not None]
+        self._sizes = [size for size in found.values() if size is not None]
         self.images = [images[place] for place in self.kept]
-        self.left_out = [images[place] for place in sorted({*range(len(images))}.difference(self.kept))]
+        self.unreadable = [images[place] for place, size in found.items() if size is None]
         self.names = [path.stem for path in self.images]
         self.classes, self.colours = tuple(classes), distinct_colours(len(classes))
-        check_present(self.images)
-        if sizes is None:
-            with ThreadPoolExecutor(8) as pool:
-                self._sizes = list(pool.map(image_size, self.images))
-        else:
-            self._sizes = [sizes[place] for place in self.kept]
         self._table, self.mended = box_table(
             [read(place, size) for place, size in zip(self.kept, self._sizes, strict=True)],
             self._sizes,
@@ -104,9 +108,10 @@ class BoxImages(Dataset[tuple[Any, Any]]):
         return tv_tensors.Image(image), target | further
 
     @property
-    def objects(self) -> int:
-        """How many boxes of all images have a class."""
-        return int((self._table.labels > 0).sum())
+    def objects(self) -> dict[str, int]:
+        """How many boxes each class has in all images."""
+        counts = np.bincount(self._table.labels, minlength=1 + len(self.classes))[1:]
+        return dict(zip(self.classes, counts.tolist(), strict=True))
 
     def boxes_of(self, index: int) -> int:
         """How many boxes an image has, without reading it."""
@@ -117,6 +122,22 @@ class BoxImages(Dataset[tuple[Any, Any]]):
 def to_score(split: str, ignored: bool | None) -> bool:
     """Whether a split has the boxes that are not to train on, where it is not said: all but "train" have."""
     return split != "train" if ignored is None else ignored
+
+
+def _sizes(images: Sequence[Path], skip: bool) -> list[Size | None]:
+    def size(path: Path) -> Size | None:
+        try:
+            return image_size(path)
+        except Unreadable:
+            if not skip:
+                raise
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(size, images))
+    if images and not any(found):
+        image_size(images[0])  # says what is wrong with it
+    return found
 
 
 def check_present(images: Sequence[Path]) -> None:
@@ -148,8 +169,21 @@ def listed_names(path: Path) -> list[str]:
         UsageError: there is no such file, or nothing in it.
     """
     if not path.is_file():
-        raise UsageError(f"expected a list of images at {path}, got no such file: unpack it there")
+        raise no_list(path, [path.parent])
     names = [line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     if not names:
         raise UsageError(f"expected images in the list {path}, got an empty file: name one a line")
     return names
+
+
+def no_list(path: Path, folders: Sequence[Path]) -> UsageError:
+    """The error for a list of images that is not there: it names the lists that these folders have."""
+    names = {each.stem for folder in folders for each in folder.glob("*.txt")}
+    # VOC has a list for each class as well, such as aeroplane_train.
+    splits = sorted(name for name in names if name.rpartition("_")[2] not in names - {name})
+    if not splits:
+        return UsageError(f"expected a list of images at {path}, got no such file: unpack it there")
+    return UsageError(
+        f"expected a list of images at {path}, got lists of {listed(splits, 8)} alone: choose one of these splits, "
+        "or write that list"
+    )

@@ -85,12 +85,14 @@ class Mended(NamedTuple):
 
     Args:
         cut: how many reached out of their image by more than half a pixel.
-        without_area: how many were left out, because no area of them is in their image.
-        first: where the first of those is from, or None.
+        without_area: how many were left out that have none, or are inverted.
+        outside: how many were left out that lie beside their image.
+        first: where the first of those left out is from, or None.
     """
 
     cut: int
     without_area: int
+    outside: int
     first: object
 
 
@@ -118,7 +120,7 @@ def box_table(
         >>> one = Annotation([[-5, 0, 10, 10], [9, 9, 2, 2]], [1, 1], [False, False])
         >>> table, mended = box_table([one], [(8, 20)], ["one.xml"], ignored=False)
         >>> table.boxes.tolist(), table.further["area"].tolist(), mended
-        ([[0.0, 0.0, 10.0, 8.0]], [80.0], Mended(cut=1, without_area=1, first='one.xml'))
+        ([[0.0, 0.0, 10.0, 8.0]], [80.0], Mended(cut=1, without_area=1, outside=0, first='one.xml'))
     """
     counts = np.array([len(np.reshape(each.boxes, (-1, 4))) for each in annotations], np.int64)
     said = _stacked([np.reshape(each.boxes, (-1, 4)) for each in annotations], np.float64).reshape(-1, 4)
@@ -146,7 +148,9 @@ def box_table(
     labels = _stacked([each.labels for each in annotations], np.int64)[kept]
     ends = np.cumsum(np.bincount(owner[kept], minlength=len(counts)))
     cut = whole & (np.abs(said - inside) > REACH).any(axis=1)
-    mended = Mended(int(cut.sum()), int((~whole).sum()), None if row is None else files[owner[row]])
+    outside = ~whole & (said[:, 2:] > said[:, :2]).all(axis=1) & ~(inside[:, 2:] > inside[:, :2]).all(axis=1)
+    first = None if row is None else files[owner[row]]
+    mended = Mended(int(cut.sum()), int((~whole & ~outside).sum()), int(outside.sum()), first)
     return BoxTable(boxes, labels, further, ends), mended
 
 

@@ -14,6 +14,7 @@ from pupil.data.detection.boxes import Annotation, class_names
 from pupil.errors import UsageError, listed, unknown
 
 YEARS = ("2017", "2014", "")
+PLACES = ("*.json", "annotations/*.json", "*/_annotations.coco.json")
 TRAFFIC = (
     *("person", "bicycle", "car", "motorcycle", "bus", "train", "truck"),
     *("traffic light", "fire hydrant", "stop sign", "parking meter", "cat", "dog"),
@@ -33,9 +34,9 @@ class COCOBox(NamedTuple):
 class COCOBoxes(BoxImages):
     """`annotations/instances_train2017.json` and `train2017/NAME.jpg`, and the same for val.
 
-    Also `annotations/instances_train.json` or `train.json` with the images in `train`, `images/train` or `images`, and
-    `train/_annotations.coco.json` beside its images. Ids of categories have gaps, labels have none: label 1 is the
-    category of the lowest id.
+    Also `annotations/instances_train.json`, `annotations/train.json` or `train.json` with the images in `train`,
+    `images/train` or `images`, and `train/_annotations.coco.json` beside its images. Ids of categories have
+    gaps, labels have none: label 1 is the category of the lowest id.
 
     Args:
         root: that folder.
@@ -45,6 +46,7 @@ class COCOBoxes(BoxImages):
         labels: keep this many images, see :class:`BoxImages`.
         seed: of that choice.
         strict: whether a box without area is refused.
+        skip: whether images without a readable header are left out.
 
     Attributes:
         ids: the id of each class's category, for results in COCO's form.
@@ -56,7 +58,9 @@ class COCOBoxes(BoxImages):
     """
 
     title: ClassVar[str] = "COCO"
-    layout: ClassVar[str] = "annotations/instances_train2017.json and train2017"
+    layout: ClassVar[str] = (
+        "annotations/instances_train2017.json and train2017, train.json and train, train/_annotations.coco.json"
+    )
     metric: ClassVar[str] = "coco"
 
     def __init__(
@@ -69,12 +73,15 @@ class COCOBoxes(BoxImages):
         labels: int | None = None,
         seed: int = 0,
         strict: bool = False,
+        skip: bool = False,
     ) -> None:
         path = _annotations(Path(root), split)
         if path is None:
+            there = sorted(each.relative_to(root).as_posix() for place in PLACES for each in Path(root).glob(place))
             raise UsageError(
-                f"expected annotations/instances_{split}2017.json, annotations/{split}.json or "
-                f"{split}/_annotations.coco.json in {root}, got none: pass --data DIR"
+                f"expected annotations/instances_{split}2017.json (or 2014, or without a year), "
+                f"annotations/{split}.json, {split}.json or {split}/_annotations.coco.json in {root}, "
+                f"got {listed(there, 8) or 'no JSON'}: name the file of this split so, or choose another"
             )
         record = read_record(path)
         categories = {each["id"]: str(each["name"]) for each in record["categories"]}
@@ -113,6 +120,7 @@ class COCOBoxes(BoxImages):
             labels=labels,
             seed=seed,
             strict=strict,
+            skip=skip,
         )
         self.image_ids = [entries[place]["id"] for place in self.kept]
 
@@ -208,7 +216,8 @@ def _by_image(record: dict[str, list[dict[str, Any]]], numbers: dict[int, int], 
 def _annotations(root: Path, split: str) -> Path | None:
     names = SPLIT_NAMES.get(split, (split,))
     whole = [f"annotations/instances_{name}{year}.json" for name in names for year in YEARS]
-    other = [place for name in names for place in (f"annotations/{name}.json", f"{name}/_annotations.coco.json")]
+    usual = ("annotations/{}.json", "{}.json", "{}/_annotations.coco.json")
+    other = [place.format(name) for name in names for place in usual]
     return next((root / place for place in (*whole, *other) if (root / place).is_file()), None)
 
 

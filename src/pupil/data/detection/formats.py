@@ -15,8 +15,10 @@ from pupil.data.detection.boxes import FURTHER, METRICS, DetectionData
 from pupil.data.detection.coco import COCOBoxes, COCOTraffic
 from pupil.data.detection.drawn import DrawnBoxes
 from pupil.data.detection.kitti import KITTIBoxes
+from pupil.data.detection.remarks import check_objects
 from pupil.data.detection.voc_xml import VOCBoxes
 from pupil.data.detection.yolo import YOLOBoxes
+from pupil.data.images import Unreadable
 from pupil.data.layouts import AUTO, fitting_layout, has_layout
 from pupil.data.own_code import OwnData, check_classes, from_code
 from pupil.data.palette import distinct_colours
@@ -34,6 +36,8 @@ FORMATS: dict[str, Any] = {
 # Its folder is one of COCO as well: fewer classes are a choice, and never taken unasked.
 ASKED_FOR = frozenset({"coco-traffic"})
 SCENES = (1200, 200)
+NAMED = 8  # classes that the line on the data names
+FEW = 3  # boxes, below which a class is more likely a slip of the pen
 
 # Drawing costs more than training a small network on what was drawn: a process draws each scene once.
 drawn_boxes = lru_cache(maxsize=4)(DrawnBoxes)
@@ -48,6 +52,7 @@ def detection_data(
     labels: int | None = None,
     seed: int = 0,
     strict: bool = False,
+    skip: bool = False,
 ) -> tuple[DetectionData, DetectionData]:
     """The training and the validation set that a text names.
 
@@ -66,6 +71,7 @@ def detection_data(
         labels: keep only this many training images.
         seed: which images of a folder `labels` keeps.
         strict: whether a box of a folder without area, or outside its image, is refused rather than left out.
+        skip: whether images of a folder without a readable header are left out.
 
     Raises:
         UsageError: where there is no such data, it is not as detection data should be, or its two sets have other
@@ -78,9 +84,12 @@ def detection_data(
     """
     name = detection_format(spec, format)
     if name is not None:
-        train: DetectionData = FORMATS[name](spec, "train", labels=labels, seed=seed, strict=strict)
-        _check_objects(train, "training")
-        return train, detection_validation(spec, classes=train.classes, format=name, strict=strict)
+        try:
+            train: DetectionData = FORMATS[name](spec, "train", labels=labels, seed=seed, strict=strict, skip=skip)
+            check_objects(train, "training")
+            return train, detection_validation(spec, classes=train.classes, format=name, strict=strict, skip=skip)
+        except Unreadable as error:
+            raise Unreadable(f"{error}: mend or remove it{'' if skip else ', or pass --skip-bad-images'}") from None
     if spec in DRAWN:
         train = drawn_boxes(scenes[0], scene_size, labels=labels, split="train")
         return train, drawn_boxes(scenes[1], scene_size, split="val")
@@ -101,6 +110,7 @@ def detection_validation(
     split: str = "val",
     strict: bool = False,
     own_classes: bool = False,
+    skip: bool = False,
 ) -> DetectionData:
     """The validation set alone, or another split.
 
@@ -112,6 +122,7 @@ def detection_validation(
         split: of drawn scenes or a folder: val, test, or another list of its.
         strict: as for :func:`detection_data`.
         own_classes: whether the data may have other classes, which are then theirs to name.
+        skip: as for :func:`detection_data`.
 
     Raises:
         UsageError: where there is no such data, it has other classes, or no object of any.
@@ -120,14 +131,14 @@ def detection_validation(
     if name is not None:
         # VOC's files have no list of classes, so a few of them need not show all.
         named = {"classes": classes} if name == "voc" and classes is not None else {}
-        val: DetectionData = FORMATS[name](spec, split, strict=strict, **named)
+        val: DetectionData = FORMATS[name](spec, split, strict=strict, skip=skip, **named)
     elif spec in DRAWN:
         val = drawn_boxes(SCENES[1], scene_size, split=split)
     else:
         val = checked_boxes(from_code(spec)[1])
     if classes is not None and not own_classes:
         check_classes(val, classes, repr(spec))
-    _check_objects(val, split)
+    check_objects(val, split)
     return val
 
 
@@ -147,32 +158,40 @@ def detection_format(spec: str, format: str = AUTO) -> str | None:
 def described(name: str, train: DetectionData, val: DetectionData) -> str:
     """One line on what was found in a folder.
 
-    Example: `data: KITTI layout, 5985 training, 1496 validation images, 3 classes, 2 boxes cut to their images`.
+    Example: `data: KITTI layout, 5985 training, 1496 validation images, 3 classes (Car, Pedestrian, Cyclist), 2 boxes
+    cut to their images`.
     """
     parts = [
         f"data: {FORMATS[name].title} layout",
         f"{len(train)} training, {len(val)} validation images",
-        f"{len(train.classes)} classes",
+        f"{len(train.classes)} classes" + (f" ({listed(train.classes, NAMED)})" if len(train.classes) <= NAMED else ""),
     ]
-    mended = [each.mended for each in (train, val) if isinstance(each, BoxImages)]
+    read = [each for each in (train, val) if isinstance(each, BoxImages)]
+    if said := unreadable(train, val):
+        parts.append(said)
+    if rare := [f"{name!r} ({count})" for each in read[:1] for name, count in each.objects.items() if 0 < count < FEW]:
+        parts.append(f"few training boxes of {listed(rare)}")
+    mended = [each.mended for each in read]
     if cut := sum(each.cut for each in mended):
         parts.append(f"{_boxes(cut)} cut to {'its image' if cut == 1 else 'their images'}")
-    if left_out := sum(each.without_area for each in mended):
-        first = next(each.first for each in mended if each.without_area)
-        parts.append(f"{_boxes(left_out)} without area left out{', the first' if left_out > 1 else ''} in {first}")
+    without, outside = sum(each.without_area for each in mended), sum(each.outside for each in mended)
+    if left_out := without + outside:
+        first = next(each.first for each in mended if each.first is not None)
+        kinds = {f"{_boxes(without)} without area": without, f"{_boxes(outside)} outside": outside}
+        what = " and ".join(kind for kind, count in kinds.items() if count)
+        parts.append(f"{what} left out{', the first' if left_out > 1 else ''} in {first}")
     return ", ".join(parts)
+
+
+def unreadable(*datasets: DetectionData) -> str:
+    """What was left out because it cannot be read; nothing where that is nothing."""
+    paths = [path for each in datasets if isinstance(each, BoxImages) for path in each.unreadable]
+    count = f"{len(paths)} image{'s' if len(paths) > 1 else ''}"
+    return f"{count} that cannot be read left out: {listed(paths)}" if paths else ""
 
 
 def _boxes(count: int) -> str:
     return f"{count} box{'es' if count > 1 else ''}"
-
-
-def _check_objects(data: DetectionData, split: str) -> None:
-    """That there is something to find: single images may show nothing, but not all of them."""
-    if isinstance(data, BoxImages) and not data.objects:
-        raise UsageError(
-            f"expected boxes of {listed(data.classes, 8)} in the {split} images, got none in {len(data)}: label some"
-        )
 
 
 def checked_boxes(dataset: Any) -> DetectionData:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from pupil.data.detection.box_images import BoxImages, Size, image_named, listed_names, to_score
+from pupil.data.detection.box_images import BoxImages, Size, image_named, listed_names, no_list, to_score
 from pupil.data.detection.boxes import Annotation, class_names
 from pupil.errors import UsageError, unknown
 
@@ -48,6 +48,7 @@ class KITTIBoxes(BoxImages):
         labels: keep this many images, see :class:`BoxImages`.
         seed: of that choice.
         strict: whether a box without area is refused.
+        skip: whether images without a readable header are left out.
 
     Raises:
         UsageError: folders, a list, an image or a label file are missing, or a line is no such label (file and line
@@ -74,10 +75,11 @@ class KITTIBoxes(BoxImages):
         labels: int | None = None,
         seed: int = 0,
         strict: bool = False,
+        skip: bool = False,
     ) -> None:
         folder = _found(Path(root))
         if folder is None:
-            raise UsageError(f"expected {self.layout} in {root}, got no such folders: pass --data DIR")
+            raise UsageError(f"expected {self.layout} in {root}, got no such folders: name the folder that has them")
         for name in class_names(classes, "your choice"):
             if name not in TYPES[:-1]:
                 raise unknown("type of KITTI", name, TYPES[:-1])
@@ -104,6 +106,7 @@ class KITTIBoxes(BoxImages):
             labels=labels,
             seed=seed,
             strict=strict,
+            skip=skip,
         )
 
     @classmethod
@@ -151,8 +154,11 @@ def _names(folder: Path, split: str, split_seed: int) -> list[str]:
     # A list of the one with a random choice of the other would share images.
     others = [place / f"{other}.txt" for place in places for other in SPLITS if (place / f"{other}.txt").is_file()]
     if split not in SPLITS or others:
+        path = folder.parent / "ImageSets" / f"{split}.txt"
+        if others:
+            raise no_list(path, [other.parent for other in others])
         raise UsageError(
-            f"expected a list of images at {folder.parent / 'ImageSets' / split}.txt, got no such file: write it there"
+            f"expected a list of images at {path}, got no such file: choose train or val, which are drawn, or write it"
         )
     names = sorted(path.stem for path in (folder / "label_2").glob("*.txt"))
     if len(names) < 2:

@@ -44,6 +44,7 @@ class VOCBoxes(BoxImages):
         labels: keep this many images, see :class:`BoxImages`.
         seed: of that choice.
         strict: whether a box without area is refused.
+        skip: whether images without a readable header are left out.
 
     Raises:
         UsageError: a list, an image or an annotation is missing, an annotation is no such XML, or names no class; and
@@ -64,10 +65,11 @@ class VOCBoxes(BoxImages):
         labels: int | None = None,
         seed: int = 0,
         strict: bool = False,
+        skip: bool = False,
     ) -> None:
         folder = _found(Path(root))
         if folder is None:
-            raise UsageError(f"expected {self.layout} in {root}, got no such folders: pass --data DIR")
+            raise UsageError(f"expected {self.layout} in {root}, got no such folders: name the folder that has them")
         names = listed_names(folder / "ImageSets" / "Main" / f"{split}.txt")
         files = [folder / "Annotations" / f"{name}.xml" for name in names]
         objects = {path: read_objects(path) for path in files}
@@ -91,6 +93,7 @@ class VOCBoxes(BoxImages):
             labels=labels,
             seed=seed,
             strict=strict,
+            skip=skip,
         )
 
     @classmethod

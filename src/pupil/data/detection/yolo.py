@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,8 +24,9 @@ class YOLOBoxes(BoxImages):
 
     A line is `class x y width height`: the number of the class from 0, the centre and the size of the box as shares of
     the image's. Lines with more numbers are outlines, whose boxes are taken. An image without a label file shows
-    nothing. `data.yaml` says in `names` what the classes are called and may say in `path`, `train`, `val` and `test`
-    where the images are, as folders or lists of files; without it, `classes.txt` names one class a line.
+    nothing, and a label file in such a folder without its image is refused. `data.yaml` says in `names` what the
+    classes are called and may say in `path`, `train`, `val` and `test` where the images are, as folders or lists of
+    files; without it, `classes.txt` names one class a line.
 
     Args:
         root: that folder.
@@ -33,10 +35,11 @@ class YOLOBoxes(BoxImages):
         labels: keep this many images, see :class:`BoxImages`.
         seed: of that choice.
         strict: whether a box without area is refused.
+        skip: whether images without a readable header are left out.
 
     Raises:
-        UsageError: images, all labels or the names are missing, or a line is no such label (file and line are named);
-            and what `BoxImages` raises.
+        UsageError: images, all labels, the image of one or the names are missing, or a line is no such label (file and
+            line are named); and what `BoxImages` raises.
     """
 
     title: ClassVar[str] = "YOLO"
@@ -52,16 +55,22 @@ class YOLOBoxes(BoxImages):
         labels: int | None = None,
         seed: int = 0,
         strict: bool = False,
+        skip: bool = False,
     ) -> None:
         root = Path(root)
         settings = _settings(root)
         found = class_names(_names(root, settings) if classes is None else classes, root)
-        images = _images(root, settings, split)
+        places = _places(root, settings, split)
+        images = [image for place in places for image in _within(place)]
+        if not images:
+            raise _no_images(root, settings, places)
         files = [label_file(image) for image in images]
         if not any(path.is_file() for path in files):
             raise UsageError(
                 f"expected labels like {files[0]}, got none for any of {len(files)} images: put them there"
             )
+
+        _check_images(places, files)
 
         def read(place: int, size: Size) -> Annotation:
             rows = read_rows(files[place], len(found))
@@ -76,6 +85,7 @@ class YOLOBoxes(BoxImages):
             labels=labels,
             seed=seed,
             strict=strict,
+            skip=skip,
         )
 
     @classmethod
@@ -120,11 +130,14 @@ def _row(line: str, where: str, classes: int) -> tuple[float, ...]:
     try:
         number, *sides = map(float, line.split())
     except ValueError:
-        number, sides = -1.0, []
-    if len(sides) != 4 and (len(sides) < 6 or len(sides) % 2):
+        number, sides = math.nan, []
+    if not all(map(math.isfinite, (number, *sides))) or (len(sides) != 4 and (len(sides) < 6 or len(sides) % 2)):
         raise UsageError(f"expected `class x y width height` in {where}, got {line[:60]!r}: mend the line")
     if number not in range(classes):
-        raise UsageError(f"expected a class from 0 to {classes - 1} in {where}, got {number:g}: name all the classes")
+        raise UsageError(
+            f"expected a class from 0 to {classes - 1} in {where}, got {number:g}: "
+            "name all the classes in data.yaml or classes.txt, or mend the line"
+        )
     if not all(-BEYOND <= side <= 1 + BEYOND for side in sides):
         raise UsageError(
             f"expected shares of the image's size, from 0 to 1, in {where}, got {line[:60]!r}: divide pixels by it"
@@ -171,19 +184,44 @@ def _names(root: Path, settings: dict[str, Any]) -> Sequence[object]:
     return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
-def _images(root: Path, settings: dict[str, Any], split: str) -> list[Path]:
+def _places(root: Path, settings: dict[str, Any], split: str) -> list[Path]:
+    """The folders or lists of a split's images."""
     said = next((settings[name] for name in SPLIT_NAMES.get(split, (split,)) if settings.get(name)), None)
     if said is not None:
         base = root / str(settings.get("path") or ".")
-        places = [_place(str(each), (base, root)) for each in (said if isinstance(said, list) else [said])]
-    else:
-        kinds = SPLIT_NAMES.get(split, (split,))
-        usual = [place for kind in kinds for place in (root / "images" / kind, root / kind / "images")]
-        places = [place for place in usual if place.is_dir()][:1] or usual[:1]
-    images = [image for place in places for image in _within(place)]
-    if not images:
-        raise UsageError(f"expected images in {listed(places)}, got none: name the folder in data.yaml, or unpack it")
-    return images
+        return [_place(str(each), (base, root)) for each in (said if isinstance(said, list) else [said])]
+    kinds = SPLIT_NAMES.get(split, (split,))
+    usual = [place for kind in kinds for place in (root / "images" / kind, root / kind / "images")]
+    return [place for place in usual if place.is_dir()][:1] or usual[:1]
+
+
+def _no_images(root: Path, settings: dict[str, Any], places: Sequence[Path]) -> UsageError:
+    folders = {each.name for each in root.glob("images/*") if each.is_dir()}
+    folders |= {each.parent.name for each in root.glob("*/images") if each.is_dir()}
+    splits = sorted(folders | {name for names in SPLIT_NAMES.values() for name in names if settings.get(name)})
+    return UsageError(
+        f"expected images in {listed(places)}, got none{f' (splits: {listed(splits, 8)})' if splits else ''}: "
+        "name the folder in data.yaml, unpack it, or choose another split"
+    )
+
+
+def _check_images(places: Iterable[Path], files: Iterable[Path]) -> None:
+    """That label files have an image; beside a list they may be those of another split."""
+    folders = {label_file(place / "0.txt").parent: place for place in places if place.is_dir()}
+    known = {*files}
+    labels = [
+        path
+        for folder, place in folders.items()
+        if folder != place
+        for path in sorted(folder.rglob("*.txt"))
+        if path.name != "classes.txt"
+    ]
+    alone = [path for path in labels if path not in known]
+    if alone:
+        raise UsageError(
+            f"expected an image for each label file, got none for {len(alone)} of {len(labels)}, first {alone[0]}: "
+            "unpack the images, or remove the file"
+        )
 
 
 def _place(said: str, bases: Iterable[Path]) -> Path:

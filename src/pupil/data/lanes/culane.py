@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pupil.data.images import Unreadable, image_size
+from pupil.data.images import Unreadable, first_size
 from pupil.data.lanes.lane_images import LaneImages, lines_of, padded
 from pupil.data.lanes.points import Points
 from pupil.data.lanes.slots import bottom, lane_slots, ranks
@@ -71,7 +71,7 @@ class CULane(LaneImages):
 
         super().__init__(images, read, slots=SLOTS, labels=labels, seed=seed)
         self.names = [str(image.relative_to(root)) for image in self.images]
-        self.frame = image_size(self.images[0])
+        self.frame = first_size(self.images)
 
     @classmethod
     def fits(cls, root: Path) -> bool:

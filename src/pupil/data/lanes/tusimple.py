@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeGuard
 
 import numpy as np
 
-from pupil.data.images import image_size
+from pupil.data.images import first_size
 from pupil.data.lanes.lane_images import LaneImages, lines_of, padded
 from pupil.data.lanes.points import Points, found
 from pupil.data.lanes.slots import lane_slots
@@ -91,7 +91,7 @@ class TuSimple(LaneImages):
         super().__init__(images, read, slots=slots, labels=labels, seed=seed)
         self.records = [records[index] for index in self.kept]
         self.names = [record.raw_file for record in self.records]
-        self.frame = image_size(self.images[0])
+        self.frame = first_size(self.images)
         longest = max(records, key=lambda record: len(record.h_samples))
         self.rows = tuple(row / self.frame[0] for row in longest.h_samples)
 

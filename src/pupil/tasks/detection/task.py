@@ -12,11 +12,11 @@ from pupil.errors import UsageError, listed, unknown
 from pupil.lesson import Activations, Inputs, Kind, Lesson
 from pupil.tasks.class_matching import matching, names_of
 from pupil.tasks.detection.calls import detector_call
+from pupil.tasks.detection.drawing import enlarged, factor_to_read, pixels, with_boxes
 from pupil.tasks.detection.own_call import attached_call
 from pupil.tasks.detection_metrics import SCORES, DetectionMetrics
 
 Boxes = Mapping[str, Tensor]
-# Of a predicted box, to be drawn.
 SCORE = 0.5
 
 
@@ -28,6 +28,7 @@ class DetectionTask:
         metric: "coco", "voc" or "kitti": how predictions are scored.
         colours: one (red, green, blue) a class, for pictures.
         objective: options of :class:`DetectionLoss`.
+        score: of a predicted box, from which on pictures show it.
 
     Example:
         >>> from torchvision.models.detection import ssdlite320_mobilenet_v3_large
@@ -47,15 +48,19 @@ class DetectionTask:
         metric: str = "coco",
         colours: Sequence[Sequence[int]] | None = None,
         objective: Mapping[str, Any] | None = None,
+        score: float = SCORE,
     ) -> None:
         if metric not in SCORES:
             raise unknown("metric", metric, SCORES)
         if not classes:
             raise UsageError("expected at least one class, got none: name what is to be found, without the background")
+        if not 0 <= score <= 1:
+            raise UsageError(f"expected a score from 0 to 1 of the boxes to be drawn, got {score:g}: {SCORE} is usual")
         self.classes: Sequence[str] = tuple(classes)
         self.benchmark = metric
         self.colours = colours
         self.options = dict(objective or {})
+        self.score = score
 
     @property
     def metric(self) -> str:
@@ -103,32 +108,42 @@ class DetectionTask:
         return DetectionMetrics(self.classes, self.benchmark)
 
     def draw(self, image: Tensor, prediction: Boxes, target: Boxes | None = None) -> Tensor:
-        """The boxes with a score of at least 0.5 over the image; with a target, both side by side, the target first.
+        """The boxes of at least the task's score over the image; with a target, both side by side, the target first.
 
         Shape:
             image: (3, H, W) in [0, 1]; prediction, target: one image's; picture: (3, H, W or 2 W) uint8.
         """
-        if self.colours is None:
-            raise UsageError("expected colours to draw with, got none: pass colours=... to DetectionTask")
         pictures = [self._painted(image, boxes) for boxes in (target, prediction) if boxes is not None]
         return torch.cat(pictures, dim=2)
 
-    def _painted(self, image: Tensor, boxes: Boxes) -> Tensor:
-        from torchvision.utils import draw_bounding_boxes
+    def overlay(self, image: Tensor, prediction: Boxes) -> Tensor:
+        """The boxes of at least the task's score, each with its class and score, to be looked at by itself.
 
-        picture = (image.detach().cpu().float().clamp(0, 1) * 255).round().to(torch.uint8)
-        labels, corners = boxes["labels"].cpu(), boxes["boxes"].cpu().as_subclass(Tensor)
-        # An object without a class is there for the metric alone; a detector may find boxes that are none.
-        shown = (labels > 0) & (corners[:, 2:] > corners[:, :2]).all(1)
-        if "scores" in boxes:
-            shown &= boxes["scores"].cpu() >= SCORE
-        if not shown.any():
-            return picture
-        palette = [tuple(colour) for colour in self.colours or ()]
-        colours = [palette[label - 1] for label in labels[shown].tolist()]
-        width = max(1, min(picture.shape[1:]) // 150)
-        painted: Tensor = draw_bounding_boxes(picture, corners[shown], colors=colours, width=width)
-        return painted
+        Shape:
+            image: (3, H, W) in [0, 1]; picture: (3, f H, f W) uint8, f > 1 where the image is small.
+        """
+        return self._painted(image, prediction, factor_to_read(*image.shape[1:]), named=True)
+
+    def drawn(self, boxes: Boxes) -> Tensor:
+        """Which of one image's boxes pictures show, (M,): objects with a class, and predictions sure enough.
+
+        A detector may find boxes without area.
+        """
+        corners = boxes["boxes"].as_subclass(Tensor)
+        shown = (boxes["labels"] > 0) & (corners[:, 2:] > corners[:, :2]).all(1)
+        return shown & (boxes["scores"] >= self.score) if "scores" in boxes else shown
+
+    def _painted(self, image: Tensor, boxes: Boxes, factor: int = 1, named: bool = False) -> Tensor:
+        if self.colours is None:
+            raise UsageError("expected colours to draw with, got none: pass colours=... to DetectionTask")
+        picture, shown = pixels(enlarged(image, factor) if factor > 1 else image), self.drawn(boxes)
+        labels = [label - 1 for label in boxes["labels"][shown].tolist()]
+        names = [self.classes[label] for label in labels]
+        if named and "scores" in boxes:
+            scores = boxes["scores"][shown].tolist()
+            names = [f"{name} {score:.2f}" for name, score in zip(names, scores, strict=True)]
+        corners = boxes["boxes"].as_subclass(Tensor)[shown].cpu() * factor
+        return with_boxes(picture, corners, [self.colours[label] for label in labels], names if named else ())
 
 
 class DetectionLoss(nn.Module):
