@@ -119,7 +119,7 @@ if __name__ == "__main__":
             "fasterrcnn",
             "Two stages: Faster R-CNN on drawn scenes",
             "aid",
-            {"small": small("tiny-fasterrcnn", 500), "full": scenes("fasterrcnn", METHODS)},
+            {"small": small("tiny-fasterrcnn", 400), "full": scenes("fasterrcnn", METHODS)},
         ),
         study(
             "fasterrcnn-self",
