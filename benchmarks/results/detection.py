@@ -2,7 +2,7 @@
 
     python benchmarks/results/detection.py --data BCCD [--scale small|full] [--seeds "0 1 2"]
 
-Finished runs are kept, so that it can be stopped and started again. `small` is for two CPU cores, an hour and a half;
+Finished runs are kept, so that it can be stopped and started again. `small` is for two CPU cores, an hour;
 `full` has all methods and is for a GPU.
 """
 
@@ -23,10 +23,10 @@ DRAWN = Detection(log_every=100, evaluations=2)
 LARGE = Detection(workers=8, evaluations=8, log_every=200, batch_size=16, learning_rate=1e-3)
 
 
-def small(detector: str, steps: int) -> Scale:
+def small(detector: str, steps: int, teacher: int) -> Scale:
     """For two CPU cores: a detector of ours on drawn scenes, of which the student has few."""
     return Scale(
-        replace(DRAWN, student=f"pupil:{detector}", steps=1000, evaluations=1),
+        replace(DRAWN, student=f"pupil:{detector}", steps=teacher, evaluations=1),
         replace(DRAWN, student=f"pupil:{detector}?width=32", steps=steps, labels=40),
         FEW,
     )
@@ -111,7 +111,7 @@ if __name__ == "__main__":
             "fcos",
             "One stage: FCOS on drawn scenes",
             "aid",
-            {"small": small("tiny-fcos", 800), "full": scenes("fcos", METHODS)},
+            {"small": small("tiny-fcos", 800, 1000), "full": scenes("fcos", METHODS)},
             head=HEAD,
         ),
         study("fcos-self", "FCOS from its own like", "aid-self", {"full": scenes("fcos", OWN, "resnet18")}),
@@ -119,7 +119,7 @@ if __name__ == "__main__":
             "fasterrcnn",
             "Two stages: Faster R-CNN on drawn scenes",
             "aid",
-            {"small": small("tiny-fasterrcnn", 400), "full": scenes("fasterrcnn", METHODS)},
+            {"small": small("tiny-fasterrcnn", 300, 800), "full": scenes("fasterrcnn", METHODS)},
         ),
         study(
             "fasterrcnn-self",

@@ -81,7 +81,7 @@ def test_no_layout_and_two_are_refused_with_what_was_looked_for(tmp_path: Path) 
     text = str(caught.value)
     assert text.startswith(f"expected one of these in {tmp_path}: train/images and train/masks (folder); ")
     assert "leftImg8bit and gtFine (cityscapes)" in text
-    assert text.endswith("; got photos")
+    assert "; got photos: name the folder that has them" in text
     write_cityscapes(tmp_path)
     write_voc(tmp_path)
     with pytest.raises(
