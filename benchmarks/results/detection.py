@@ -119,7 +119,7 @@ if __name__ == "__main__":
             "fasterrcnn",
             "Two stages: Faster R-CNN on drawn scenes",
             "aid",
-            {"small": small("tiny-fasterrcnn", 300, 800), "full": scenes("fasterrcnn", METHODS)},
+            {"small": small("tiny-fasterrcnn", 1200, 800), "full": scenes("fasterrcnn", METHODS)},
         ),
         study(
             "fasterrcnn-self",
@@ -133,8 +133,8 @@ if __name__ == "__main__":
             "aid",
             {
                 "small": Scale(
-                    replace(BLOOD, student="pupil:tiny-fcos", steps=600, evaluations=1),
-                    replace(BLOOD, student="pupil:tiny-fcos?width=32", steps=400),
+                    replace(BLOOD, student="pupil:tiny-fcos", steps=1200, evaluations=1),
+                    replace(BLOOD, student="pupil:tiny-fcos?width=32", steps=1200),
                     FEW,
                     seeds=1,
                 ),

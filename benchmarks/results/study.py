@@ -72,6 +72,7 @@ def main(*studies: Study) -> None:
     parser.add_argument("--out", default=f"runs/{name}")
     parser.add_argument("--scale", choices=studies[0].scales, default="small")
     parser.add_argument("--seeds", default="0 1 2")
+    parser.add_argument("--parts", nargs="+", help="only these tables of several")
     parser.add_argument("--processes", type=int, default=2, help="trainings at once")
     parser.add_argument("--page", default=str(ROOT / "docs" / "results" / f"{name}.md"))
     given = parser.parse_args()
@@ -79,7 +80,8 @@ def main(*studies: Study) -> None:
     command = f'make results-{name}{data} SCALE={given.scale} SEEDS="{given.seeds}"'
     page = Path(given.page)
     notes = page.read_text().partition("\n## Notes\n")[2] if page.is_file() else ""
-    parts = [told(study, given, command) for study in studies if given.scale in study.scales]
+    chosen = [study for study in studies if given.scale in study.scales and study.part in (given.parts or [study.part])]
+    parts = [told(study, given, command) for study in chosen]
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text("\n".join([*parts, f"## Notes\n{notes}"] if notes else parts))
     print(page.read_text())
