@@ -156,4 +156,5 @@ def _areas(boxes: Floats) -> Floats:
 
 
 def _within(boxes: Floats, area: tuple[float, float]) -> NDArray[np.bool_]:
-    return (area[0] <= _areas(boxes)) & (_areas(boxes) < area[1])
+    areas = _areas(boxes)
+    return (area[0] <= areas) & (areas < area[1])
