@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from command import train
 from data.miniature import write_split
@@ -15,6 +18,14 @@ from data.miniature import write_split
 def interrupts_are_heard() -> None:
     """A shell that runs the tests in the background has them ignore Ctrl-C, and all that they start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_compiled() -> Iterator[None]:
+    """The compiler counts what other tests compiled of the same code, and compiles anew or gives up after a few."""
+    yield
+    if "torch._dynamo" in sys.modules:
+        torch.compiler.reset()
 
 
 @pytest.fixture(scope="session")

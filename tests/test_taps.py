@@ -245,7 +245,6 @@ def test_a_compiled_model_is_refused(model: Callable[[], nn.Module]) -> None:
 @pytest.mark.parametrize("fullgraph", [False, True])
 def test_wrapped_first_and_compiled_after_agrees_with_eager(fullgraph: bool) -> None:
     tapped = Tapped(network().eval(), ["2", "2:in"])
-    torch.compiler.reset()
     eager, compiled = tapped(IMAGE), torch.compile(tapped, backend="eager", fullgraph=fullgraph)(IMAGE)
     torch.testing.assert_close(compiled.output, eager.output)
     torch.testing.assert_close(dict(compiled.features), dict(eager.features))

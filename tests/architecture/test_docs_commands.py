@@ -42,7 +42,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for split in ("train", "val"):
         write_class_split(tmp_path / "flowers", split)
     write_culane_layout(tmp_path / "culane")
-    write_voc_layout(tmp_path / "BCCD")
+    for root in ("BCCD", "DIR"):
+        write_voc_layout(tmp_path / root)
     for write in (write_coco_layout, write_kitti_layout, write_yolo_layout):
         write(tmp_path / write.__name__.split("_")[1])
     shutil.copytree(tmp_path / "DIR" / "val" / "images", tmp_path / "PHOTOS")
