@@ -13,6 +13,7 @@ from torchvision import tv_tensors
 from data.miniature import save, write_split
 from pupil.data import labelled
 from pupil.data.classes import Classes
+from pupil.data.images import Unreadable
 from pupil.data.labelled import LabelledImages
 from pupil.data.masks import MaskReader
 from pupil.errors import UsageError
@@ -74,16 +75,22 @@ def test_the_size_is_that_of_the_upright_image(tmp_path: Path) -> None:
     assert dataset[0][0].shape == (3, 6, 8)
 
 
-def test_a_corrupt_header_is_named_at_the_door_and_a_corrupt_body_on_reading(tmp_path: Path) -> None:
+def test_a_corrupt_header_is_noted_at_the_door_and_a_corrupt_body_on_reading(tmp_path: Path) -> None:
     split = write_split(tmp_path)
     broken = split / "images" / "001.png"
     broken.write_bytes(broken.read_bytes()[:60])
     dataset = LabelledImages(*files(split), THREE)
     with pytest.raises(UsageError, match=r"cannot read .*001\.png: the file is corrupt"):
         dataset[1]
+    assert dataset.broken == []
     broken.write_bytes(b"")
-    with pytest.raises(UsageError, match=r"cannot read .*001\.png: the file is corrupt"):
-        LabelledImages(*files(split), THREE)
+    dataset = LabelledImages(*files(split), THREE)
+    assert len(dataset) == 4
+    assert [str(error) for error in dataset.broken] == [f"cannot read {broken}: the file is corrupt or no image"]
+    for read in (dataset.check_labels, lambda: dataset[1]):
+        with pytest.raises(Unreadable, match=r"cannot read .*001\.png: the file is corrupt"):
+            read()
+    dataset[0]
 
 
 def test_ids_that_are_no_class_are_refused_with_file_ids_and_range(tmp_path: Path) -> None:

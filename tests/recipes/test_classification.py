@@ -86,7 +86,7 @@ def test_a_run_is_evaluated_and_predicts(images: Path, expert: Path) -> None:
     ended = pupil("predict", "run", images / "val" / "b", "--out", "found")
     assert ended.out == "the likeliest classes of 4 images in found/predictions.csv\n"
     rows = list(csv.DictReader(Path("found/predictions.csv").read_text().splitlines()))
-    assert [row["image"] for row in rows] == ["000", "001", "002", "003"]
+    assert [row["image"] for row in rows] == ["000.png", "001.png", "002.png", "003.png"]
     for row in rows:
         assert {row[f"class {place}"] for place in (1, 2, 3)} == {"a", "b", "c"}
         assert sum(float(row[f"probability {place}"]) for place in (1, 2, 3)) == pytest.approx(1, abs=1e-3)

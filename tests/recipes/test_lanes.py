@@ -127,7 +127,7 @@ def test_predictions_are_lines_that_the_benchmark_reads(expert: Path) -> None:
     assert (ended.code, ended.out) == (0, "the lanes of 2 images in seen/lanes.json, overlays in seen/overlays\n")
     trained = load_trained(expert)
     records = read_records(Path("seen/lanes.json"))
-    assert [record.raw_file for record in records] == ["0", "1"]
+    assert [record.raw_file for record in records] == ["0.png", "1.png"]
     for record, image in zip(records, images, strict=True):
         points = trained.task.predict(trained.model, image[None] / 255)[0]
         there = points[points[..., 0].isfinite().any(dim=1)]
@@ -135,7 +135,7 @@ def test_predictions_are_lines_that_the_benchmark_reads(expert: Path) -> None:
         assert len(record.lanes) == len(there)
         for said, lane in zip(record.lanes, there, strict=True):
             torch.testing.assert_close(torch.tensor(said[:, 0]), lane[:, 0], rtol=0, atol=0.51, equal_nan=True)
-        assert tuple(read_image(Path(f"seen/overlays/{record.raw_file}.png")).shape) == tuple(image.shape)
+        assert tuple(read_image(Path("seen/overlays", record.raw_file)).shape) == tuple(image.shape)
     for line in Path("seen/lanes.json").read_text().splitlines():
         assert json.loads(line).keys() == {"raw_file", "lanes", "h_samples", "run_time"}
     ended = pupil("predict", expert, "photos", "--out", "seen")

@@ -4,8 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from pupil.data.images import Unreadable
 from pupil.errors import UsageError
-from pupil.recipes.material import check_validation, smaller
+from pupil.recipes.material import check_data, smaller
 from pupil.recipes.options import Segmentation
 
 
@@ -26,9 +27,16 @@ class Data(SimpleNamespace):
 def test_validation_data_are_looked_at_before_the_training() -> None:
     looked: list[int] = []
     data = Data(classes=("cat", "dog"))
-    check_validation(data, Data(classes=["cat", "dog"]))
-    check_validation(data, Data(classes=["cat", "dog"], check_labels=lambda: looked.append(1)))
+    check_data(data, Data(classes=["cat", "dog"]))
+    check_data(data, Data(classes=["cat", "dog"], check_labels=lambda: looked.append(1)))
     assert looked == [1]
     line = "^expected the classes cat, dog in the validation data too, got dog, cat: name the same classes in the same"
     with pytest.raises(UsageError, match=line):
-        check_validation(data, Data(classes=("dog", "cat")))
+        check_data(data, Data(classes=("dog", "cat")))
+
+
+def test_broken_files_are_named_before_the_training_unless_they_are_skipped() -> None:
+    data, val = Data(classes="ab", broken=[Unreadable("cannot read 1.png"), Unreadable("...")]), Data(classes="ab")
+    with pytest.raises(Unreadable, match=r"^cannot read 1.png: mend or remove it, or pass --skip-bad-images$"):
+        check_data(data, val)
+    check_data(data, val, skip=True)

@@ -59,7 +59,7 @@ def test_a_table_of_the_likeliest_classes(tmp_path: Path, count: int) -> None:
     assert said == f"the likeliest classes of 2 images in {path}"
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["image"] for row in rows] == ["b", "a"]
+    assert [row["image"] for row in rows] == ["b.jpg", "a.jpg"]
     for row in rows:
         assert len(row) == 1 + 2 * kept
         for place in range(kept):
@@ -74,10 +74,10 @@ def test_lanes_as_lines_of_tusimple(tmp_path: Path) -> None:
     said = written(writer, points())
     assert said == f"the lanes of 2 images in {tmp_path}/out/lanes.json, overlays in {tmp_path}/out/overlays"
     records = [json.loads(line) for line in (tmp_path / "out" / "lanes.json").read_text().splitlines()]
-    assert [record["raw_file"] for record in records] == ["b", "a"]
+    assert [record["raw_file"] for record in records] == ["b.jpg", "a.jpg"]
     for record in records:
         assert (record["h_samples"], record["lanes"]) == ([4, 5, 6], [[2.0, 3.25, -2]])
-        overlay = read_image(tmp_path / "out" / "overlays" / f"{record['raw_file']}.png")
+        overlay = read_image(tmp_path / "out" / "overlays" / Path(record["raw_file"]).with_suffix(".png"))
         assert torch.equal(torch.as_tensor(overlay), task.draw(IMAGE, points()))
 
 

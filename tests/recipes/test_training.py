@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from command import Ended, pupil, train
-from data.miniature import write_class_split
+from data.miniature import write_class_split, write_split
 from pupil.data.batches import Batches
 from pupil.data.mixing import as_probabilities
 from pupil.engine.trainer import Trainer
@@ -216,6 +216,24 @@ def test_a_broken_first_image_is_skipped_like_any_other(tmp_path: Path) -> None:
     assert (ended.code, "the file is corrupt or no image" in ended.err) == (2, True), ended.err
     ended = classify(tmp_path / "data", "--out", "run", "--skip-bad-images")
     assert ended.code == 0, ended.err
+
+
+@pytest.mark.parametrize("folder", ["images", "masks"])
+def test_a_file_without_a_header_is_skipped_among_masks_too(tmp_path: Path, folder: str) -> None:
+    for split in ("train", "val"):
+        write_split(tmp_path / "data", split, size=(32, 48))
+    broken = tmp_path / "data" / "train" / folder / "001.png"
+    broken.write_bytes(b"no image")
+    (tmp_path / "data" / "classes.json").write_text('{"classes": ["a", "b", "c"]}')
+    words = ("--data", tmp_path / "data", "--size", "32x48", "--student", "pupil:tiny", "--out", tmp_path / "run")
+    ended = train(*words)
+    advice = "the file is corrupt or no image: mend or remove it, or pass --skip-bad-images"
+    assert (ended.code, ended.err) == (2, f"pupil: cannot read {broken}: {advice}\n")
+    ended = train(*words, "--skip-bad-images", "--steps", "4", "--batch-size", "4")
+    assert (ended.code, "replaced, since they cannot be read: 001" in ended.out + ended.err) == (0, True), ended.err
+    (tmp_path / "data" / "val" / folder / "001.png").write_bytes(b"no image")
+    ended = train(*words, "--skip-bad-images", "--overwrite")
+    assert (ended.code, f"val/{folder}/001.png: the file is corrupt" in ended.err) == (2, True), ended.err
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from pupil.data.classes import Classes, check_ids
-from pupil.data.images import image_size, read_image
+from pupil.data.images import Unreadable, image_size, read_image
 from pupil.data.masks import PLAIN, Ids, MaskReader
 from pupil.data.memory import ROOM, Memory
 from pupil.errors import UsageError
@@ -22,8 +22,8 @@ from pupil.errors import UsageError
 class LabelledImages(Dataset[tuple[Any, Any]]):
     """A data set of image files and mask files.
 
-    That every mask has the size of its image is checked here, once, from the files' headers; the ids in a mask are
-    checked whenever it is read.
+    That every mask has the size of its image is checked here, once, from the files' headers; a file without a readable
+    one is noted, and raises when it is read. The ids in a mask are checked whenever it is read.
 
     Args:
         images: the image files.
@@ -38,14 +38,15 @@ class LabelledImages(Dataset[tuple[Any, Any]]):
         classes, colours, ignore_index: what the ids mean.
         images, masks, names: the files, and each image's name without folder and suffix.
         left_out: the images whose labels `labels` left out.
+        broken: what is wrong with each file whose header cannot be read.
 
     Shape:
         - image: (3, H, W), uint8, `tv_tensors.Image`.
         - mask: (H, W), int64, `tv_tensors.Mask`.
 
     Raises:
-        UsageError: sizes differ, a file is corrupt, or there are fewer images than `labels`; on access to an item: its
-            mask holds ids that are no class.
+        UsageError: sizes differ, or there are fewer images than `labels`; on access to an item: a file of it is
+            corrupt, or its mask holds ids that are no class.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class LabelledImages(Dataset[tuple[Any, Any]]):
         self.names = [path.stem for path in self.images]
         self.classes, self.colours, self.ignore_index = meaning.names, meaning.colours, meaning.ignore_index
         self._reader = reader
-        _check_sizes(self.images, self.masks, reader)
+        self.broken = _check_sizes(self.images, self.masks, reader)
         self._items = Memory(self._read, ROOM if cache else 0)
 
     def __len__(self) -> int:
@@ -82,8 +83,10 @@ class LabelledImages(Dataset[tuple[Any, Any]]):
         """Read every mask, so that a mistake in one shows now and not in the middle of a run.
 
         Raises:
-            UsageError: a mask is corrupt or holds ids that are no class.
+            UsageError: a mask is corrupt or holds ids that are no class, or an image has no readable header.
         """
+        if self.broken:
+            raise self.broken[0]
         with ThreadPoolExecutor(4) as pool:  # decoding leaves the interpreter's lock
             list(pool.map(self._read_mask, self.masks))
 
@@ -107,12 +110,20 @@ def few(count: int, labels: int, seed: int) -> list[int]:
     return sorted(np.random.default_rng(seed).permutation(count)[:labels].tolist())
 
 
-def _check_sizes(images: Sequence[Path], masks: Sequence[Path], reader: MaskReader) -> None:
+def _check_sizes(images: Sequence[Path], masks: Sequence[Path], reader: MaskReader) -> list[Unreadable]:
+    """Refuse a mask of another size than its image; what is wrong with the pairs that have no size to compare."""
+
+    def compared(image: Path, mask: Path) -> Unreadable | None:
+        try:
+            own, other = image_size(image), reader.size(mask)
+        except Unreadable as error:
+            return error
+        if other is not None:
+            _check_size(image, mask, own, other)
+        return None
+
     with ThreadPoolExecutor(8) as pool:
-        sizes = zip(pool.map(image_size, images), pool.map(reader.size, masks), strict=True)
-        for image, mask, (own, other) in zip(images, masks, sizes, strict=True):
-            if other is not None:
-                _check_size(image, mask, own, other)
+        return [error for error in pool.map(compared, images, masks) if error]
 
 
 def _check_size(image: Path, mask: Path, own: Sequence[int], other: Sequence[int]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pupil.recipes import training
-from pupil.recipes.material import Material, check_validation, few_of
+from pupil.recipes.material import Material, check_data, few_of
 from pupil.recipes.options import Classification, parse_range, parse_size
 from pupil.run import Run
 
@@ -76,7 +76,7 @@ def prepare(
         layout = classification_format(options.data, options.format)
         datasets = classification_data(options.data, format=options.format, labels=options.labels, seed=options.seed)
     data, val = (checked_classes(each) for each in datasets)
-    check_validation(data, val)
+    check_data(data, val, skip=options.skip_bad_images)
     if layout:
         print(f"data: {len(data)} training, {len(val)} validation images, {len(data.classes)} classes")
     record = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pupil.recipes import training
-from pupil.recipes.material import Material, check_validation, few_of
+from pupil.recipes.material import Material, check_data, few_of
 from pupil.recipes.options import Detection, parse_numbers, parse_size
 from pupil.run import Run
 
@@ -81,7 +81,7 @@ def prepare(
         if layout:
             print(described(layout, *datasets))
     data, val = datasets
-    check_validation(data, val)
+    check_data(data, val, skip=options.skip_bad_images)
     remarks = [remark(val, "validation"), remark(data, "training")]
     # Both sets come from the same code as a rule: the one remark says it.
     if said := next(filter(None, remarks), None):

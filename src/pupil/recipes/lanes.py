@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pupil.recipes import training
-from pupil.recipes.material import Material, check_validation, few_of
+from pupil.recipes.material import Material, check_data, few_of
 from pupil.recipes.options import Lanes, parse_range, parse_size
 from pupil.run import Run
 
@@ -76,7 +76,7 @@ def prepare(
         if layout:
             print(described(layout, *datasets))
     data, val = datasets
-    check_validation(data, val)
+    check_data(data, val, skip=options.skip_bad_images)
     record = {
         "data": name,
         "data_format": layout,

@@ -65,17 +65,27 @@ def few_of(val: Source, options: Training) -> Source:
     return few if options.smoke else val
 
 
-def check_validation(data: NamedClasses, val: NamedClasses) -> None:
-    """That the validation data have the classes of the training data, and labels that can be read.
+def check_data(data: NamedClasses, val: NamedClasses, *, skip: bool = False) -> None:
+    """That files can be read, as far as is known, and that the validation data have the classes of the training data.
 
-    A mistake in a training label shows when that is drawn; in these it would show at the first validation.
+    A mistake in a training label shows when that is drawn; one in these would show at the first validation, so that all
+    of them are read here.
+
+    Args:
+        data: training data; `broken` says what is wrong with files of it.
+        val: validation data; `check_labels` reads their labels.
+        skip: whether what is broken in the training data is to be replaced. A score is of all validation images.
 
     Raises:
-        UsageError: for other classes, and labels that are none.
+        UsageError: for a broken file, other classes, and labels that are none.
     """
+    from pupil.data.images import Unreadable
     from pupil.data.own_code import check_classes
 
     check_classes(val, data.classes, "the validation data too")
+    broken = getattr(data, "broken", [])
+    if broken and not skip:
+        raise Unreadable(f"{broken[0]}: mend or remove it, or pass --skip-bad-images")
     check_labels = getattr(val, "check_labels", None)
     if check_labels is not None:
         check_labels()

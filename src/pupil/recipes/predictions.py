@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 LIKELIEST = 5
 
 
+def file_name(name: str, path: Path) -> str:
+    """The name of an image as a table says it, with its suffix, which some names have since two differ in nothing else.
+
+    Example:
+        >>> file_name("left/1", Path("photos/left/1.jpg")), file_name("1.png", Path("photos/1.png"))
+        ('left/1.jpg', '1.png')
+    """
+    return name if Path(name).name == path.name else f"{name}{path.suffix}"
+
+
 class Writer(Protocol):
     """Takes predictions image by image."""
 
@@ -69,7 +79,8 @@ class Probabilities:
     def add(self, name: str, path: Path, image: Tensor, prediction: Tensor) -> None:
         values, ids = prediction.topk(min(LIKELIEST, len(self.classes)))
         pairs = zip(ids.tolist(), values.tolist(), strict=True)
-        self.rows.append([name, *(cell for index, value in pairs for cell in (self.classes[index], f"{value:.4f}"))])
+        cells = (cell for index, value in pairs for cell in (self.classes[index], f"{value:.4f}"))
+        self.rows.append([file_name(name, path), *cells])
 
     def close(self) -> str:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +110,7 @@ class LanePoints:
         overlay, _ = self.files(name)
         overlay.parent.mkdir(parents=True, exist_ok=True)
         save_picture(overlay, self.task.draw(image, prediction))
-        self.lines.append(as_record(name, prediction, prediction[0, :, 1].tolist()) + "\n")
+        self.lines.append(as_record(file_name(name, path), prediction, prediction[0, :, 1].tolist()) + "\n")
 
     def close(self) -> str:
         self.path.write_text("".join(self.lines), encoding="utf-8")
@@ -126,9 +137,8 @@ class FoundBoxes:
         save_picture(overlay, self.task.overlay(image, prediction))
         self.drawn += int(self.task.drawn(prediction).sum())
         number = len(self.images) + 1
-        # Some names have the suffix already, since two images differ in nothing else.
-        file = name if Path(name).name == path.name else f"{name}{path.suffix}"
-        self.images.append({"id": number, "file_name": file, "height": image.shape[1], "width": image.shape[2]})
+        height, width = image.shape[1:]
+        self.images.append({"id": number, "file_name": file_name(name, path), "height": height, "width": width})
         found = (prediction[key].tolist() for key in ("boxes", "labels", "scores"))
         for (left, top, right, bottom), label, score in zip(*found, strict=True):
             width, height = right - left, bottom - top

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pupil.errors import UsageError
 from pupil.recipes import training
-from pupil.recipes.material import Material, check_validation, few_of
+from pupil.recipes.material import Material, check_data, few_of
 from pupil.recipes.options import Segmentation, parse_list, parse_numbers, parse_range, parse_size
 from pupil.run import Run
 
@@ -94,7 +94,7 @@ def prepare(
         if layout:
             print(described(options.data, layout, *datasets))
     data, val = (checked_data(each) for each in datasets)
-    check_validation(data, val)
+    check_data(data, val, skip=options.skip_bad_images)
     record = {
         "data": name,
         "data_format": layout,

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from pupil.data.classes import Classes
-from pupil.data.images import image_size, mask_size, read_mask
+from pupil.data.images import first_size, mask_size, read_mask
 from pupil.data.labelled import LabelledImages
 from pupil.data.lanes.lane_images import lines_of
 from pupil.data.masks import Ids, MaskReader
@@ -64,7 +64,7 @@ class BDD100K(LabelledImages):
             labels=labels,
             seed=seed,
         )
-        self.frame = image_size(self.images[0])
+        self.frame = first_size(self.images)
 
     @classmethod
     def fits(cls, root: Path) -> bool:
