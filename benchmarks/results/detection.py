@@ -133,10 +133,9 @@ if __name__ == "__main__":
             "aid",
             {
                 "small": Scale(
-                    replace(BLOOD, student="pupil:tiny-fcos", steps=1200, evaluations=1),
-                    replace(BLOOD, student="pupil:tiny-fcos?width=32", steps=1200),
+                    replace(BLOOD, student="pupil:tiny-fcos", steps=2400, evaluations=1),
+                    replace(BLOOD, student="pupil:tiny-fcos?width=32", steps=2400),
                     FEW,
-                    seeds=1,
                 ),
                 "full": cells(METHODS),
             },

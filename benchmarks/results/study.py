@@ -24,13 +24,11 @@ class Scale:
         teacher: its options, or None where no method asks one.
         student: the options that all students share.
         methods: the rows, see :func:`pupil.recipes.comparison.compare`; "none" is the control.
-        seeds: how many of the seeds, at most.
     """
 
     teacher: Any
     student: Any
     methods: Sequence[str] | Mapping[str, Mapping[str, Any]]
-    seeds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def told(study: Study, given: argparse.Namespace, command: str) -> str:
         teacher=teacher,
         student=student,
         methods=scale.methods,
-        seeds=parse_seeds(given.seeds)[: scale.seeds],
+        seeds=parse_seeds(given.seeds),
         train=study.train,
         equal_seconds=study.equal_seconds,
         processes=given.processes,
