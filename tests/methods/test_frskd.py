@@ -17,11 +17,13 @@ from pupil.models.efficient_pyramid import efficient_pyramid
 from pupil.networks import PyramidSelfTeacher, SelfTeacher
 from pupil.schedules import weight_at
 from pupil.tasks.classification import ClassificationTask
+from pupil.tasks.lanes import LanesTask
 from pupil.tasks.segmentation import SegmentationTask
 from pupil.tasks.task import Task
 
 CLASSES = [str(each) for each in range(5)]
 IMAGES, PIXELS = ClassificationTask(CLASSES), SegmentationTask(CLASSES)
+LANES = LanesTask(["background", *CLASSES[1:]], rows=[0.5, 0.75])
 STAGES = ["stage1", "stage2", "stage3"]
 
 
@@ -64,6 +66,18 @@ def test_layers_are_the_deepest_block_of_each_resolution_on_the_way_down() -> No
     tiny = load_model("pupil:tiny", 5, seed=0)
     # The decoder comes back up.
     assert layers(tiny, PIXELS) == ["stem", "stage1", "stage2", "context"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "task", "expected"),
+    [
+        ("torchvision:fcn_resnet50", PIXELS, ["backbone.relu", "backbone.layer1", "backbone"]),
+        ("torchvision:deeplabv3_mobilenet_v3_large", PIXELS, ["backbone.1", "backbone.3", "backbone.6", "backbone"]),
+        ("pupil:lane-resnet18?size=64x96", LANES, ["encoder.stem.2", "encoder.block1", "reduce"]),
+    ],
+)
+def test_a_classifier_at_the_coarsest_resolution_is_no_layer(spec: str, task: Task, expected: list[str]) -> None:
+    assert layers(load_model(spec, 5, seed=0), task, size=(64, 96)) == expected
 
 
 class Resembling(nn.Module):
@@ -224,12 +238,15 @@ def test_the_attention_term_is_the_sum_over_levels_of_means_over_positions() -> 
 
 def test_what_cannot_be_refined_is_refused() -> None:
     flat = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 48, 5))
-    with pytest.raises(UsageError, match=r"two resolutions or more, .*: name them with --set layers=NAME,NAME"):
+    with pytest.raises(UsageError, match=r"two resolutions or more .*, got no maps: use .*--set layers=NAME,NAME"):
         planned(flat)
     with pytest.raises(UsageError, match=r"expected a map \(N, C, H, W\) at layer 'fc', got \(1, 5\): choose layers"):
         planned(Classifier(), layers="stage1,fc")
     with pytest.raises(UsageError, match=r"maps that halve from level to level, got \(1, 6, 16, 24\), \(1, 12, 4, 6\)"):
         planned(Classifier(), layers="stage1,stage3")
+    # The deepest of them would be left out.
+    with pytest.raises(UsageError, match=r"down to the coarsest, .*, got 50x50, 25x25, 13x13: use images whose"):
+        planned(Classifier(), size=(100, 100))
     # A segmentation pyramid takes any sizes.
     assert layers(load_model("pupil:tiny", 5, seed=0), PIXELS, size=(33, 47)) == [
         "stem",

@@ -11,6 +11,7 @@ from pupil.methods.layers import last_feature, pair_of_layers
 from pupil.models import load_model
 from pupil.taps import dry_run
 from pupil.tasks.classification import ClassificationTask
+from pupil.tasks.lanes import LanesTask
 from pupil.tasks.segmentation import SegmentationTask
 
 IMAGE = torch.zeros(1, 3, 32, 48)
@@ -47,6 +48,21 @@ def test_the_last_feature_of_a_classifier(spec: str, layer: str) -> None:
     model = load_model(spec, 7, kind="whole", seed=0)
     task = ClassificationTask([str(each) for each in range(7)])
     assert last_feature(model, dry_run(model, torch.zeros(1, 3, 32, 32), task.call), 7) == layer
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("enet-sad", "decoder.classifier:in"),
+        ("erfnet", "decoder.10:in"),
+        ("lane-resnet18", "classifier:in"),
+        ("lane-tiny", "classifier:in"),
+    ],
+)
+def test_the_branch_that_says_which_lanes_there_are_is_passed_over(name: str, layer: str) -> None:
+    task = LanesTask(["background", "left", "right"], rows=[0.5, 0.75])
+    model = load_model(f"pupil:{name}?size=64x96", 3, seed=0)
+    assert last_feature(model, dry_run(model, torch.zeros(2, 3, 64, 96), task.call), 3) == layer
 
 
 def test_as_many_channels_as_classes_do_not_hide_the_classifier() -> None:

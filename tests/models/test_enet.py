@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from pupil.models.enet import Bottleneck, Down, ENetSAD, Up
+from pupil.taps import Tapped
 
 CLASSES = 5
 PRELU = 1
@@ -76,6 +77,11 @@ def test_bottlenecks_of_blocks_2_to_4() -> None:
             ((3, 3),),
         ]
         assert [layers[0].dilation[0] for layers in middle] == [1, 2, 1, 4, 1, 8, 1, 16]
+
+
+def test_the_encoder_shows_its_last_block() -> None:
+    shown = Tapped(ENetSAD(CLASSES, (32, 32)).eval(), ["encoder", "encoder.block4"])(torch.rand(1, 3, 32, 32)).features
+    assert torch.equal(shown["encoder"], shown["encoder.block4"])
 
 
 def test_dropout_and_activations() -> None:

@@ -14,6 +14,7 @@ from pupil.errors import UsageError
 from pupil.lesson import Lesson, Weight, dense_outputs, teacher_of
 from pupil.losses.attention import AttentionLoss
 from pupil.losses.kd import KDLoss
+from pupil.methods.layers import stages_before_classifier
 from pupil.methods.maps import LayerMaps, named, own_layers
 from pupil.methods.plan import Plan, planned, require, usual_temperature, weighing
 from pupil.networks import PyramidSelfTeacher, SelfTeacher
@@ -136,7 +137,7 @@ def _levels(
 ) -> tuple[list[str], list[nn.Sequential], list[int]]:
     """The layers, the finest first; what each passes to be a map after ReLU; and the channels of these maps."""
     shown = LayerMaps(student, image, task.call)
-    names = named(layers) or own_layers(student, "levels") or _deepest(task, shown)
+    names = named(layers) or own_layers(student, "levels") or _deepest(student, task, shown)
     levels = {name: shown.at(name) for name in names}
     names.sort(key=lambda name: -math.prod(levels[name][1][2:]))
     if task.kind != "dense":
@@ -145,17 +146,27 @@ def _levels(
     return names, maps, [levels[name][1][1] for name in names]
 
 
-def _deepest(task: Task, shown: LayerMaps) -> list[str]:
-    """The deepest block of each resolution, of the longest row of resolutions of which each is half the one before."""
+def _deepest(student: nn.Module, task: Task, shown: LayerMaps) -> list[str]:
+    """The deepest block of each resolution, of a row of resolutions of which each is half the one before.
+
+    For whole images it ends at the coarsest, from which they are classified; maps have the longest row.
+    """
     shapes = shown.shapes()
-    # A map of a single channel is a mask.
-    by_size = {shapes[name][2:]: name for name in shown.stages() if shapes[name][1] > 1}
-    rows = [_row(coarsest, by_size, rounded=task.kind == "dense") for coarsest in sorted(by_size)]
-    row = max(rows, key=len, default=[])[:MOST_LEVELS]
-    if not row or (len(row) < 2 and task.kind != "dense"):
+    by_size = {
+        shapes[name][2:]: name
+        for name in stages_before_classifier(student, shown, task)
+        # A map of a single channel is a mask, and what pooling shows before a classifier is no stage.
+        if shapes[name][1] > 1 and "Pool" not in type(student.get_submodule(name)).__name__
+    }
+    dense = task.kind == "dense"
+    ends = sorted(by_size) if dense else sorted(by_size)[:1]
+    row = max((_row(end, by_size, rounded=dense) for end in ends), key=len, default=[])[:MOST_LEVELS]
+    if not row or (len(row) < 2 and not dense):
+        sizes = ", ".join(f"{width}x{height}" for height, width in sorted(by_size, reverse=True)) or "no maps"
         raise UsageError(
-            f"expected layers of two resolutions or more, each half the one before, got {sorted(by_size)}: "
-            "name them with --set layers=NAME,NAME (see `pupil layers`)"
+            f"expected two resolutions or more down to the coarsest, each half the one before, got {sizes}: use images "
+            "whose sides are multiples of the coarsest stride, or name layers with --set layers=NAME,NAME (see "
+            "`pupil layers`)"
         )
     return [by_size[size] for size in reversed(row)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 from torch import Tensor, nn
@@ -11,15 +12,16 @@ from torch import Tensor, nn
 from pupil.distiller import Term
 from pupil.errors import UsageError
 from pupil.lesson import Inputs, Lesson, Weight, features, same_size
-from pupil.methods.maps import laid_out, seen_size
+from pupil.methods.maps import LayerMaps, laid_out, seen_size
 from pupil.methods.plan import Plan, needed, require, with_teacher
 from pupil.taps import RECEIVED, DryRun, LayerShape, dry_run
 from pupil.tasks.class_matching import names_of
 from pupil.tasks.task import Task
 
 Layer = tuple[str, tuple[int, ...]]
-# Auxiliary heads, and the second head of transformers that were distilled, in the names that libraries give them.
-SIDE = ("aux", "head_dist")
+# Auxiliary heads, the second head of transformers that were distilled, and the branch that says which lanes there are,
+# in the names that libraries give them, and we.
+SIDE = ("aux", "head_dist", "existence")
 
 
 def between_layers(
@@ -125,8 +127,8 @@ def _classes(model: nn.Module, task: Task) -> int:
 def last_feature(model: nn.Module, shapes: DryRun, classes: int, *, maps: bool = False) -> str:
     """What the classifier receives: the input of the last convolution or linear layer of one channel a class.
 
-    Passed over are the layers of auxiliary heads, which run after the classifier in several libraries, and learned
-    upsampling, which enlarges the logits that the classifier has given.
+    Passed over are the layers of auxiliary heads and branches, which run after the classifier in several libraries, and
+    learned upsampling, which enlarges the logits that the classifier has given.
 
     Args:
         model: the network.
@@ -150,6 +152,17 @@ def last_feature(model: nn.Module, shapes: DryRun, classes: int, *, maps: bool =
         f"expected a layer that returns {classes} channels, one a class, got none: "
         "name the layer with --set layer=NAME (see `pupil layers`)"
     )
+
+
+def stages_before_classifier(model: nn.Module, shown: LayerMaps, task: Task) -> list[str]:
+    """The deepest layer of each resolution on the way down to the coarsest; where no classifier is found, of all.
+
+    What the classifier receives is looked at, what it and its own parts return is not.
+    """
+    classifier = None
+    with suppress(UsageError):
+        classifier = last_feature(model, shown.found, len(task.classes))
+    return shown.stages(before=classifier)
 
 
 def _classifies(layer: LayerShape, classes: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 
@@ -13,7 +12,7 @@ from pupil.distiller import Term
 from pupil.errors import UsageError, listed
 from pupil.lesson import Lesson
 from pupil.losses.sad import SADLoss
-from pupil.methods.layers import last_feature
+from pupil.methods.layers import stages_before_classifier
 from pupil.methods.maps import LayerMaps, named, own_layers
 from pupil.methods.plan import Plan, planned, require, weighing
 from pupil.schedules import after
@@ -58,7 +57,8 @@ def sad(
     if ramp < 0 or start + ramp > 1:
         raise UsageError(f"expected a ramp from 0 to {1 - start:.2f}, the rest of the run, got {ramp}: shorten it")
     shown = LayerMaps(student, image, task.call)
-    names = named(layers) or _blocks(student, shown, task)[-MOST:]
+    blocks = own_layers(student, "blocks") or stages_before_classifier(student, shown, task)
+    names = named(layers) or blocks[-MOST:]
     if len(names) < 2:
         raise UsageError(
             f"expected two blocks or more to distill attention between, got {listed(names) or 'none'} in "
@@ -82,14 +82,3 @@ def _inputs(lesson: Lesson, *, to_maps: Mapping[str, nn.Module]) -> tuple[Tensor
 
 def _risen(lesson: Lesson, *, start: float, ramp: float) -> float:
     return min(1.0, (lesson.progress - start) / ramp)
-
-
-def _blocks(student: nn.Module, shown: LayerMaps, task: Task) -> list[str]:
-    """The blocks that a network names, or the deepest layer of each resolution on its way down to the coarsest."""
-    if blocks := own_layers(student, "blocks"):
-        return blocks
-    classifier = None
-    with suppress(UsageError):
-        # What the classifier receives is looked at, what it and its own parts return is not.
-        classifier = last_feature(student, shown.found, len(task.classes))
-    return shown.stages(before=classifier)

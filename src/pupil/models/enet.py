@@ -118,7 +118,7 @@ class Encoder(nn.Module):
     """Blocks 1 to 4, at strides 4, 8, 8 and 8.
 
     Shape:
-        image (N, 3, H, W) to the features of blocks 3 and 4, each (N, 128, H / 8, W / 8), and to the places of the
+        image (N, 3, H, W) to the features of blocks 4 and 3, each (N, 128, H / 8, W / 8), and to the places of the
         maxima at strides 2 and 4.
     """
 
@@ -136,7 +136,8 @@ class Encoder(nn.Module):
         x, half = self.down1(self.initial(image))
         x, quarter = self.down2(self.block1(x))
         third = self.block3(self.block2(x))
-        return third, self.block4(third), half, quarter
+        # What it shows to whoever looks at the encoder as a layer comes first.
+        return self.block4(third), third, half, quarter
 
 
 class Decoder(nn.Module):
@@ -199,7 +200,7 @@ class ENetSAD(nn.Module):
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         check_size(image.shape[2:])
-        third, fourth, half, quarter = self.encoder(image)
+        fourth, third, half, quarter = self.encoder(image)
         logits = self.decoder(torch.cat([third, fourth], dim=1), half, quarter)
         return lane_answer(logits, fourth, self.existence)
 
