@@ -17,7 +17,12 @@ from pupil.recipes.options import Classification
 
 # What two cores can train until the student alone has stopped gaining, and what a GPU can.
 FEW = ("none", "label-smoothing", "bake", "kd")
-METHODS = (*FEW[:3], "frskd", "cs-kd", "ps-kd", "kd", "cckd", "stkd", "dkd")
+METHODS = {
+    **{name: {"method": name} for name in (*FEW[:3], "frskd", "cs-kd", "ps-kd", "kd")},
+    # A batch of 128 has more of each of ten classes than CCKD's sampler would show.
+    "cckd": {"method": "cckd", "settings": ("sampler=uniform",)},
+    **{name: {"method": name} for name in ("stkd", "dkd")},
+}
 
 COMMON = Classification(log_every=200)
 TEACHER = replace(COMMON, student="pupil:resnet20", steps=3200, evaluations=2)

@@ -96,7 +96,10 @@ def test_batches_show_several_images_of_a_class() -> None:
         assert set(Counter(data.labels[index] for index, _ in batch).values()) == {2}
     assert planned(sampler="uniform").batches is None
     # Four classes: a batch of 24 shows six of each as they fall.
-    made = planned().batches(data)(len(data), 24, steps=5, seed=3)
+    with pytest.warns(
+        UserWarning, match="batches of at most 16 images, 4 of each of 4 classes, got 24: images come as"
+    ):
+        made = planned().batches(data)(len(data), 24, steps=5, seed=3)
     assert list(made) == list(Batches(len(data), 24, steps=5, seed=3))
 
 

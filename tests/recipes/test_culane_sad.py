@@ -25,4 +25,5 @@ def test_the_numbers_are_those_of_the_card() -> None:
     assert (options.learning_rate, options.momentum, options.weight_decay) == (0.01, 0.9, 1e-4)
     assert (options.schedule, options.nesterov, options.batch_size, options.steps) == ("poly", True, 12, 60_000)
     assert (options.background_weight, options.existence_weight, options.iou_weight) == (0.4, 0.1, 0.1)
+    assert (options.threshold, options.smoothing) == (0.3, 9)
     assert (options.size, round(options.top * 590), options.rotation) == ("208x976", 240, 1.0)

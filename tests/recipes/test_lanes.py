@@ -232,6 +232,10 @@ def test_masks_of_bdd100k(workplace: Path) -> None:
     ended = train("--data", root, "--student", "pupil:lane-tiny?existence=false", "--out", "run")
     assert ended.code == 0, ended.err
     assert "data: BDD100K lanes layout, 3 training, 2 validation images, masks of lanes\n" in ended.out
+    # Nearly every image has its one lane, but who wants to may ask for it.
+    for options, weight in (({}, 0.0), ({"existence_weight": 0.3}, 0.3)):
+        assert prepare(Lanes(data=str(root), **options)).task.options["existence_weight"] == weight
+    assert prepare(Lanes(smoke=True)).task.options["existence_weight"] == 0.1
     summary = Run("run").summary
     assert summary is not None
     assert (summary["metric"], summary["value"]) == ("iou", summary["metrics"]["iou"])
@@ -268,10 +272,17 @@ def test_drawn_scenes_written_as_tusimple_are_trained_on_as_such() -> None:
 
 
 def test_the_record_rebuilds_the_task() -> None:
-    run = lanes(Lanes(size="48x64", smoke=True, device="cpu", top=0.25, threshold=0.6))
-    trained, made = task_from(run.record), prepare(Lanes(size="48x64", smoke=True, top=0.25, threshold=0.6)).task
+    run = lanes(Lanes(size="48x64", smoke=True, device="cpu", top=0.25, threshold=0.6, smoothing=5))
+    trained, made = (
+        task_from(run.record),
+        prepare(Lanes(size="48x64", smoke=True, top=0.25, threshold=0.6, smoothing=5)).task,
+    )
     for name in ("classes", "rows", "benchmark", "size", "ignore_index", "frame", "top", "decoding"):
         assert getattr(trained, name) == getattr(made, name), name
+    assert made.decoding == {"threshold": 0.6, "smoothing": 5}
+    # A run of before there was a choice.
+    del (record := dict(run.record))["smoothing"]
+    assert task_from(record).decoding["smoothing"] is None
     assert run.record["model"]["spec"] == "pupil:lane-tiny?size=48x64"
 
 

@@ -24,4 +24,4 @@ def test_the_numbers_are_those_of_the_card() -> None:
     assert settings(options) == {"temperature": 1, "weight": 0.1, "start": 1200 / 1800}
     assert (options.learning_rate, options.momentum, options.weight_decay) == (0.01, 0.9, 1e-4)
     assert (options.schedule, options.nesterov, options.batch_size, options.steps) == ("poly", True, 12, 1800)
-    assert (options.size, options.top, options.threshold) == ("368x640", 0.0, 0.2)
+    assert (options.size, options.top, options.threshold, options.smoothing) == ("368x640", 0.0, 0.2, 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -127,6 +128,12 @@ def _batches(
     count: int, batch_size: int, *, labels: Any, per_class: int, names: Any, classes: int, **where: int
 ) -> Batches:
     if batch_size > per_class * classes:
+        warnings.warn(
+            f"expected batches of at most {per_class * classes} images, {per_class} of each of {classes} classes, got "
+            f"{batch_size}: images come as they fall, which shows more of each; --set sampler=uniform says so",
+            UserWarning,
+            stacklevel=2,
+        )
         return Batches(count, batch_size, **where)
     return ClassBatches(count, batch_size, labels=labels, per_class=per_class, names=names, **where)
 

@@ -27,6 +27,7 @@ PUBLISHED = Lanes(
     existence_weight=0.1,
     iou_weight=0.1,
     threshold=0.3,
+    smoothing=9,
     steps=60_000,
     batch_size=12,
     optimizer="sgd",

@@ -85,11 +85,13 @@ def prepare(
         "size": list(size),
         "top": options.top,
         "threshold": options.threshold,
+        "smoothing": options.smoothing,
     }
+    # Masks of BDD100K have one class of all lanes, and nearly every image has one.
+    usual = 0.0 if data.metric == "bdd100k" else 0.1
     objective = {
         "background_weight": options.background_weight,
-        # Masks of BDD100K have one class of all lanes, and nearly every image has one.
-        "existence_weight": 0.0 if data.metric == "bdd100k" else options.existence_weight,
+        "existence_weight": usual if options.existence_weight is None else options.existence_weight,
         "iou_weight": options.iou_weight,
     }
     transform = transform or lanes_transform(
@@ -130,7 +132,7 @@ def task_from(record: Mapping[str, Any], objective: Mapping[str, Any] | None = N
         objective=objective,
         frame=tuple(record["frame"]),
         top=record["top"],
-        decoding={"threshold": record["threshold"]},
+        decoding={"threshold": record["threshold"], "smoothing": record.get("smoothing")},
     )
 
 

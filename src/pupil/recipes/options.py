@@ -93,14 +93,22 @@ class Lanes(Training):
     top: float = option(0.0, "share of the image that is cut off above")
     line_width: int | None = option(None, "width of a drawn lane at --size; default about a hundredth of the width")
     background_weight: float = option(0.4, "weight of the background in the cross-entropy")
-    existence_weight: float = option(0.1, "weight of which lanes exist, where the network says it")
+    existence_weight: float | None = option(
+        None, "weight of which lanes exist, where the network says it; default 0.1, and 0 for the masks of BDD100K"
+    )
     iou_weight: float = option(0.1, "weight of the IoU of lane pixels")
     threshold: float = option(0.3, "least probability of a lane's point")
+    smoothing: int | None = option(
+        None,
+        "side of the box, an odd number, in which probabilities are averaged; default about a hundredth of the width",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0.0 <= self.threshold < 1.0:
             raise UsageError(f"expected a threshold from 0 to below 1, got {self.threshold}: change --threshold")
+        if self.smoothing is not None and (self.smoothing < 1 or self.smoothing % 2 == 0):
+            raise UsageError(f"expected an odd side of the box, got {self.smoothing}: change --smoothing, 1 is none")
 
 
 @dataclass(frozen=True, kw_only=True)

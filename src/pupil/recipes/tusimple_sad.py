@@ -22,6 +22,7 @@ PUBLISHED = replace(
     top=0.0,
     line_width=None,
     threshold=0.2,
+    smoothing=5,
     steps=1800,
 )
 

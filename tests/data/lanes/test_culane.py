@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from data.lanes.lane_layouts import write_culane_layout
 from data.layouts import lines
-from pupil.data.lanes.culane import LISTS, ROWS, SCENES, CULane, read_lanes
+from pupil.data.lanes.culane import LISTS, POINTS, ROWS, SCENES, CULane, read_lanes
 from pupil.data.lanes.points import found
 from pupil.errors import UsageError
+from pupil.tasks.lanes_metrics import LanesMetrics
 
 LINES = "driver/train_gt/00000.lines.txt"
 RIGHT, LEFT = [[70.5, 35], [48, 30.5], [40, 20]], [[-4, 35], [10, 30], [22, 20]]
@@ -39,7 +41,7 @@ def test_predictions_are_given_at_eighteen_rows() -> None:
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_lanes_go_left_to_right_into_the_middle_slots(tmp_path: Path, split: str) -> None:
     lanes = CULane(write_culane_layout(tmp_path), split)[0][1].numpy()
-    assert lanes.shape == (4, 64, 2)
+    assert lanes.shape == (4, POINTS, 2)
     # Points outside the image stay, so that a lane is drawn up to its border.
     assert lanes[1, :3].tolist() == LEFT
     assert lanes[2, :3].tolist() == RIGHT
@@ -55,9 +57,14 @@ def test_flags_say_which_slots_where_they_fit(tmp_path: Path) -> None:
         assert slots(CULane(tmp_path, "train")) == expected
 
 
-def test_a_lane_without_a_point_in_the_image_is_not_there(tmp_path: Path) -> None:
+def test_a_lane_without_a_point_in_the_image_is_counted_as_the_benchmark_counts_it(tmp_path: Path) -> None:
     lines(write_culane_layout(tmp_path) / LINES, ["-9 30 -1 20", "48 30 40 20"])
-    assert slots(CULane(tmp_path, "train")) == [2]
+    data = CULane(tmp_path, "train")
+    assert slots(data) == [1, 2]
+    scores = LanesMetrics("culane", frame=data.frame)
+    target = data[0][1].as_subclass(torch.Tensor)[None]
+    scores.update(target[:, 2:3], target)
+    assert scores.compute() == pytest.approx({"f1": 2 / 3, "precision": 1, "recall": 0.5, "tp": 1, "fp": 0, "fn": 1})
     lines(tmp_path / LINES, [])
     assert slots(CULane(tmp_path, "train")) == []
 
@@ -66,9 +73,9 @@ def test_a_lane_without_a_point_in_the_image_is_not_there(tmp_path: Path) -> Non
     ("text", "said"),
     [
         ("1 2 x 4", r"expected numbers in .*00000\.lines\.txt, line 2, got '1 2 x 4'"),
-        ("1 2 3", r"expected pairs x y of at most 64 points in .*00000\.lines\.txt, line 2, got 3 numbers"),
+        ("1 2 3", r"expected pairs x y of at most 590 points in .*00000\.lines\.txt, line 2, got 3 numbers"),
         ("1 nan", r"expected pairs x y .*line 2, got 2 numbers"),
-        ("1 2 " * 65, r"expected pairs x y .*line 2, got 130 numbers"),
+        ("1 2 " * 591, r"expected pairs x y .*line 2, got 1182 numbers"),
     ],
 )
 def test_an_unreadable_line_of_lanes_is_named(tmp_path: Path, text: str, said: str) -> None:

@@ -124,3 +124,12 @@ def test_masks_go_the_same_way() -> None:
 def test_settings_out_of_range_are_refused(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         lanes_transform(**{"size": (45, 80), **settings})
+
+
+def test_a_lane_without_a_point_in_the_image_is_not_drawn() -> None:
+    lanes = LANES.copy()
+    lanes[0, :, 0] = [-30, -9, -1]
+    still = lanes_transform(SIZE, scale=(1, 1), rotation=0, width=5)
+    assert set(still(white_line(), tv_tensors.KeyPoints(lanes, canvas_size=SIZE))[1].unique().tolist()) == {0, 2}
+    lanes[0, 2, 0] = 0
+    assert set(still(white_line(), tv_tensors.KeyPoints(lanes, canvas_size=SIZE))[1].unique().tolist()) == {0, 1, 2}

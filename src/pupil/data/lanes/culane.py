@@ -14,7 +14,7 @@ from pupil.data.lanes.slots import bottom, lane_slots, ranks
 from pupil.errors import UsageError, unknown
 
 SLOTS = 4
-POINTS = 64  # a lane has one every 10 of 590 rows
+POINTS = 590  # at most one a row; the benchmark's lanes have one every 10
 HEIGHT = 590
 ROWS = tuple(row / HEIGHT for row in range(249, HEIGHT, 20))
 SCENES = ("normal", "crowd", "hlight", "shadow", "noline", "arrow", "curve", "cross", "night")

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from pupil.data.images import read_image
 from pupil.data.labelled import few
-from pupil.data.lanes.points import Points, without_unseen
+from pupil.data.lanes.points import Points
 from pupil.data.palette import Colour, distinct_colours
 from pupil.errors import UsageError
 
@@ -72,7 +72,7 @@ class LaneImages(Dataset[tuple[Any, Any]]):
     Shape:
         - image: (3, H, W), uint8, `tv_tensors.Image`.
         - lanes: (S, P, 2), float32, `tv_tensors.KeyPoints` of (x, y) in pixels of the image, see
-          :mod:`pupil.data.lanes.points`. A lane without a point in the image is not there.
+          :mod:`pupil.data.lanes.points`. One without a point in the image is there: benchmarks count it.
 
     Raises:
         UsageError: there are fewer images than `labels`; on access to an item: a file is missing or corrupt.
@@ -104,8 +104,8 @@ class LaneImages(Dataset[tuple[Any, Any]]):
 
         image = read_image(self.images[index])
         size = (image.shape[1], image.shape[2])
-        lanes = without_unseen(self._read(self.kept[index], size), size)
-        return tv_tensors.Image(image), tv_tensors.KeyPoints(torch.from_numpy(lanes), canvas_size=size)
+        lanes = torch.from_numpy(self._read(self.kept[index], size))
+        return tv_tensors.Image(image), tv_tensors.KeyPoints(lanes, canvas_size=size)
 
     def check_labels(self) -> None:
         """Read the lanes of every image, so that a mistake in a file shows now and not in the middle of a run.

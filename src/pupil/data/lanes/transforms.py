@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pupil.data.lanes.points import drawn_mask
+from pupil.data.lanes.points import drawn_mask, without_unseen
 from pupil.data.transforms import Transform
 from pupil.errors import UsageError
 
@@ -43,7 +43,8 @@ def lanes_transform(
 
     Shape:
         - image: (3, H, W), any type; returned as (3, *size), float32 in [0, 1].
-        - lanes: (S, P, 2), see :mod:`pupil.data.lanes.points`, or a mask (H, W); returned as a mask (*size), int64.
+        - lanes: (S, P, 2), see :mod:`pupil.data.lanes.points`, or a mask (H, W); returned as a mask (*size), int64, of
+          the lanes with a point in the image.
 
     Raises:
         UsageError: a setting out of range.
@@ -104,9 +105,10 @@ def _train(
         image = functional.adjust_saturation(image, _uniform(1 - colour, 1 + colour))
 
     if target.is_floating_point():
+        seen = torch.from_numpy(without_unseen(target.as_subclass(Tensor).numpy(), (cut + height, breadth)))
         factors = torch.tensor([scaled[1] / breadth, scaled[0] / height])
         # The centre of the first pixel is at 0, half a pixel from the corner that all sizes share.
-        points = (target.as_subclass(Tensor) + torch.tensor([0.5, 0.5 - cut])) * factors - 0.5
+        points = (seen + torch.tensor([0.5, 0.5 - cut])) * factors - 0.5
         points = _rotated(points - torch.tensor([float(first[1]), float(first[0])]), angle, size)
         mask = torch.from_numpy(drawn_mask(points.numpy(), size, width).copy())
     else:
