@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 NOTHING = "-"
-METRICS = {"miou": "mIoU", "iou": "IoU", "map": "mAP", "mar": "mAR", "ap": "AP"}
+METRICS = {"miou": "mIoU", "iou": "IoU", "map": "mAP", "mar": "mAR", "ap": "AP", "ap11": "AP 11"}
 
 
 @dataclass(frozen=True)

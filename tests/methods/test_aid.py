@@ -43,8 +43,10 @@ def test_asking_the_teacher_changes_nothing_of_what_the_student_draws() -> None:
     for name in ("fbkd", "aid"):
         distiller = pair(name, "faster_rcnn")
         torch.manual_seed(0)
-        values.append(distiller(*batch())["task"])
+        # The student draws before the teacher: what that takes shows in the second step.
+        values.append([distiller(*batch())["task"].item() for _ in range(2)])
     assert values[0] == values[1]
+    assert values[0][0] != values[0][1]
 
 
 def test_the_released_code() -> None:
@@ -64,6 +66,57 @@ def test_a_teacher_of_other_classes_cannot_judge_itself() -> None:
     with pytest.raises(UsageError, match=message):
         planned("aid", student, teacher)
     assert planned("fbkd", student, teacher).teacher is not None
+
+
+def test_a_teacher_that_names_no_classes_is_counted() -> None:
+    student, teacher = detector("retinanet", 0), detector("retinanet", 1, classes=5)
+    with pytest.raises(UsageError, match=r"of 3 classes and the background \(4 channels\) from the teacher, got 6"):
+        planned("aid", student, teacher)
+    assert planned("fbkd", student, teacher).teacher is not None
+
+
+def test_factors_of_the_teachers_own_losses() -> None:
+    usual, without = (
+        pair("aid", "fcos", alpha=0.5),
+        pair("aid", "fcos", alpha=0.5, factors="bbox_ctrness=0, classification=2"),
+    )
+    lesson = usual.lesson(*batch())
+    losses = lesson.teacher.output.task_losses
+    own = 2 * losses.levels["classification"] + losses.levels["bbox_regression"]
+    expected = usual.terms["aid"].loss.loss(lesson.student.features, lesson.teacher.features, torch.exp(-0.5 * own))
+    torch.testing.assert_close(without.terms["aid"](lesson), expected)
+    assert expected != usual.terms["aid"](lesson)
+    with pytest.raises(UsageError, match="unknown loss of the teacher 'centerness': "):
+        pair("aid", "fcos", factors="centerness=0")(*batch())
+    for text, said in (
+        ("bbox_ctrness", "factors as NAME=FACTOR with commas"),
+        ("a=-1", "a factor of at least 0, got -1"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            pair("aid", "fcos", factors=text)
+
+
+@pytest.mark.parametrize("granularity", ["level_image", "level", "image"])
+def test_images_without_objects_can_be_left_out(granularity: str) -> None:
+    distiller = pair("aid", granularity=granularity, empty=False)
+    images, targets = batch()
+    counts = [len(each["boxes"]) for each in targets]
+    assert min(counts) == 0 < max(counts)
+    lesson = distiller.lesson(images, targets)
+    counted = torch.tensor([float(count > 0) for count in counts])
+    losses = lesson.teacher.output.task_losses.at(granularity)
+    loss = distiller.terms["aid"].loss
+    expected = loss(lesson.student.features, lesson.teacher.features, losses, counted)
+    torch.testing.assert_close(distiller.terms["aid"](lesson), expected)
+    assert expected < loss(lesson.student.features, lesson.teacher.features, losses)
+    with pytest.raises(UsageError, match="images without objects too with reduction batch_norm, got empty=False"):
+        pair("aid", granularity="level", reduction="batch_norm", empty=False)
+
+
+def test_the_variant_of_masks() -> None:
+    for name in ("aid", "fbkd", "aid-self"):
+        values = [[*pair(name, variant=variant)(*batch()).values()][1] for variant in ("code", "paper")]
+        assert values[0] != values[1]
 
 
 def test_a_teacher_without_losses_of_its_own_is_refused() -> None:

@@ -8,6 +8,8 @@ import torch
 from methods.detectors import pair
 from pupil.errors import UsageError
 from pupil.losses.fbkd import SETTINGS
+from pupil.methods.fbkd import fbkd_of
+from pupil.tasks.detection import DetectorRecord
 from tasks.detection.detectors import KINDS, batch
 
 
@@ -16,6 +18,13 @@ def test_the_setting_is_that_of_the_student(kind: str) -> None:
     loss = pair("fbkd", kind).terms["fbkd"].loss
     assert loss.setting == SETTINGS["two_stage" if kind == "faster_rcnn" else "one_stage"]
     assert list(loss.levels) == ["p3", "p4", "p5"]
+
+
+@pytest.mark.parametrize(("two_stage", "published"), [(False, "one_stage"), (True, "two_stage")])
+def test_a_detector_of_the_readers_own_says_whether_it_has_two_stages(two_stage: bool, published: str) -> None:
+    record = DetectorRecord(("p3",), two_stage=two_stage)
+    options = {"setting": None, "reduction": "image_mean", "variant": "code"}
+    assert fbkd_of({"p3": (4, 8)}, record, **options).setting == SETTINGS[published]
 
 
 def test_another_setting_on_request() -> None:

@@ -11,9 +11,8 @@ from models.test_detectors import batch, trained_step
 from pupil.errors import UsageError
 from pupil.models import load_model, model_names
 from pupil.models.spec import parse
-from pupil.models.torchvision_detectors import check_background, torchvision_detector
+from pupil.models.torchvision_detectors import torchvision_detector
 from pupil.tasks.class_matching import names_of
-from tasks.detection.detectors import CLASSES, KINDS, detector
 
 MOBILE = "fasterrcnn_mobilenet_v3_large_320_fpn"
 
@@ -129,17 +128,3 @@ def test_mistakes_get_one_line(spec: str, message: str) -> None:
 def test_detectors_without_classes_are_no_trained_networks() -> None:
     with pytest.raises(UsageError, match="expected a trained network, got 'torchvision:fcos_resnet50_fpn'"):
         load_model("torchvision:fcos_resnet50_fpn", None, kind="boxes")
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_head_without_the_background_is_refused(kind: str) -> None:
-    model = detector(kind)
-    for whole in (model, nn.Sequential(model)):
-        check_background(whole, CLASSES, "mine:build")
-        message = r"4 classes and the background \(5 channels\) from mine:build, got 4: .* num_classes=classes \+ 1$"
-        with pytest.raises(UsageError, match=message):
-            check_background(whole, CLASSES + 1, "mine:build")
-    # One with a call of its own knows better, and a head of somebody's own may count otherwise.
-    model.call = print
-    check_background(model, CLASSES + 1, "mine:build")
-    check_background(nn.Linear(1, 1), CLASSES, "mine:build")

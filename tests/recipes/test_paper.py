@@ -14,9 +14,9 @@ from data.lanes.lane_layouts import write_bdd100k_layout, write_culane_layout, w
 from data.layouts import write_cityscapes, write_voc
 from data.miniature import write_class_split
 from pupil.methods import ALONE
-from pupil.recipes import PAPERS
+from pupil.recipes import PAPERS, kitti_aid_fcos
 from pupil.recipes.options import Classification, Lanes, Segmentation
-from pupil.recipes.paper import Options, as_published, general
+from pupil.recipes.paper import Options, _shared, as_published, general
 from pupil.run import Run
 
 PUBLISHED = Segmentation(
@@ -139,3 +139,11 @@ def test_settings_belong_to_the_method_of_the_paper() -> None:
     assert same["settings"] == ["weight=2"]
     last = train(**taught, settings=(*PUBLISHED.settings, "weight=5")).record["options"]
     assert last["settings"] == ["weight=2", "temperature=4", "weight=5"]
+
+
+def test_other_methods_of_the_paper_take_the_settings_that_they_know() -> None:
+    published = kitti_aid_fcos.PUBLISHED
+    assert _shared(published, "aid-self") == published.settings
+    assert _shared(published, "fbkd") == _shared(published, "none") == ()
+    assert "alpha" not in str(_shared(replace(published, settings=("alpha=0.1", "weight=2", "nothing=1")), "fbkd"))
+    assert _shared(replace(published, settings=("weight=2", "nothing=1")), "aid-self") == ("weight=2",)

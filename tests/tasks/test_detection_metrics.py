@@ -68,6 +68,26 @@ def test_kitti_is_that_of_the_benchmark():
     assert scores["ap_easy/Car"] == scores["ap_moderate/Car"] == 0
     assert scores["ap_hard"] == pytest.approx(scores["ap_hard/Car"] / 2)
     assert next(iter(scores)) == "ap_moderate"
+    assert scores["ap11_hard/Car"] == pytest.approx(whole.ap11[0, 2]) != pytest.approx(whole.ap40[0, 2])
+    assert scores["ap11_hard"] == pytest.approx(scores["ap11_hard/Car"] / 2)
+
+
+@pytest.mark.parametrize(
+    ("truncation", "top", "bottom", "levels"),
+    [
+        (0.15, 0.0, 100.0, ["easy", "moderate", "hard"]),
+        (0.3, 0.0, 100.0, ["moderate", "hard"]),
+        (0.5, 0.0, 100.0, ["hard"]),
+        # As float32 the height is above 25 by a hair.
+        (0.0, 20.33, 45.33, []),
+        (0.0, 20.33, 45.34, ["moderate", "hard"]),
+    ],
+)
+def test_kitti_at_the_very_limits_of_a_level(truncation, top, bottom, levels):
+    target = boxes([0.0, top, 200, bottom], labels=[1], type=[0], truncation=[truncation], occlusion=[0])
+    found = boxes([0.0, top, 200, bottom], labels=[1], scores=[0.9])
+    scores = scored("kitti", [found] * 41, [target] * 41)
+    assert [level for level in ("easy", "moderate", "hard") if scores[f"ap_{level}/Car"] == 1] == levels
 
 
 def test_kitti_of_own_data():

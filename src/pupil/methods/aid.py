@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal
 
+import torch
 from torch import nn
 
 from pupil.errors import UsageError, listed
 from pupil.lesson import Lesson, teacher_of
 from pupil.losses.aid import AIDLoss
-from pupil.methods.fbkd import Reduction, fbkd_of
+from pupil.methods.fbkd import Reduction, Variant, fbkd_of
 from pupil.methods.plan import Plan, needed, require, weighing
 from pupil.methods.pyramids import Channels, between_pyramids, levels
+from pupil.networks.background import check_background
 from pupil.tasks.class_matching import names_of
 from pupil.tasks.detection import DetectorRecord
 from pupil.tasks.task import Task
@@ -31,6 +35,9 @@ def aid(
     granularity: Granularity = "level_image",
     setting: str | None = None,
     reduction: Reduction = "image_mean",
+    variant: Variant = "code",
+    factors: str | None = None,
+    empty: bool = True,
     share: float = 1.0,
     weight: float | None = None,
 ) -> Plan:
@@ -52,6 +59,10 @@ def aid(
             aid_two_stage_baseline; None is that of the student's kind, without AID's own.
         reduction: one norm an image, image_mean, or one over the batch, batch_norm, as in the authors' code, for
             granularity level or batch.
+        variant: of the masks and of attention transfer: code, or paper.
+        factors: of the teacher's own losses in D, as NAME=FACTOR with commas; those that are not named have 1. The
+            soft targets of FCOS's centerness never let it reach 0: bbox_ctrness=0 leaves it out.
+        empty: whether images without objects are imitated; their D is small, so that they are fully.
         share: pull of the term relative to the labels.
         weight: fixes the weight instead.
     """
@@ -61,27 +72,57 @@ def aid(
             f"expected granularity level or batch with reduction batch_norm, got {granularity}: one norm over the "
             "batch has no part of an image; set reduction=image_mean"
         )
+    if reduction == "batch_norm" and not empty:
+        raise UsageError(
+            "expected images without objects too with reduction batch_norm, got empty=False: one norm over the batch "
+            "has no part of an image; set reduction=image_mean"
+        )
     theirs = names_of(needed(teacher))
-    if theirs is not None and theirs != tuple(task.classes):
+    if theirs is None:
+        check_background(needed(teacher), len(task.classes), "the teacher")
+    elif theirs != tuple(task.classes):
         raise UsageError(
             f"expected a teacher of the data's classes for AID, {listed(task.classes, 8)}, got one of "
             f"{listed(theirs, 8)}: its own loss needs labels that it knows; use --method fbkd"
         )
-    loss = partial(_loss, alpha=alpha, setting=setting, reduction=reduction)
-    inputs = partial(_judged, granularity=granularity)
+    loss = partial(_loss, alpha=alpha, setting=setting, reduction=reduction, variant=variant)
+    inputs = partial(_judged, granularity=granularity, factors=_factors(factors), empty=empty)
     chosen = weighing(share, weight)
     return between_pyramids("aid", loss, student, teacher, task, image, weight=chosen, inputs=inputs, judged=True)
 
 
 def _loss(
-    channels: Channels, record: DetectorRecord, *, alpha: float, setting: str | None, reduction: Reduction
+    channels: Channels,
+    record: DetectorRecord,
+    *,
+    alpha: float,
+    setting: str | None,
+    reduction: Reduction,
+    variant: Variant,
 ) -> AIDLoss:
-    return AIDLoss(fbkd_of(channels, record, setting=setting, reduction=reduction), alpha=alpha)
+    return AIDLoss(fbkd_of(channels, record, setting=setting, reduction=reduction, variant=variant), alpha=alpha)
 
 
-def _judged(lesson: Lesson, *, granularity: Granularity) -> tuple[Any, ...]:
-    """Both pyramids, and the teacher's own loss."""
+def _factors(text: str | None) -> dict[str, float]:
+    """The numbers in NAME=FACTOR,NAME=FACTOR."""
+    factors = {}
+    for name, _, said in (each.strip().partition("=") for each in (text or "").split(",") if each.strip()):
+        try:
+            factors[name] = float(said)
+        except ValueError:
+            raise UsageError(f"expected factors as NAME=FACTOR with commas, got {text!r}: bbox_ctrness=0") from None
+        if not 0 <= factors[name] < math.inf:
+            raise UsageError(f"expected a factor of at least 0, got {said} for {name!r}: 0 leaves that loss out")
+    return factors
+
+
+def _judged(lesson: Lesson, *, granularity: Granularity, factors: Mapping[str, float], empty: bool) -> tuple[Any, ...]:
+    """Both pyramids, the teacher's own loss, and which images count where that is not all."""
     losses = teacher_of(lesson).output.task_losses
     if losses is None:
         raise UsageError("expected a teacher that shows its own losses, got none: let its call fill `task_losses`")
-    return *levels(lesson), losses.at(granularity)
+    task_loss = losses.scaled(factors).at(granularity)
+    if empty:
+        return *levels(lesson), task_loss
+    counted = torch.tensor([float(len(each["labels"]) > 0) for each in lesson.target], device=task_loss.device)
+    return *levels(lesson), task_loss, counted

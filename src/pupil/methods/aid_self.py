@@ -9,7 +9,7 @@ from torch import nn
 from pupil.errors import UsageError, listed
 from pupil.losses.aid import AIDLoss
 from pupil.methods.aid import Granularity, aid
-from pupil.methods.fbkd import Reduction
+from pupil.methods.fbkd import Reduction, Variant
 from pupil.methods.plan import Plan, needed, require
 from pupil.tasks.task import Task
 
@@ -26,6 +26,9 @@ def aid_self(
     granularity: Granularity = "level_image",
     setting: str | None = None,
     reduction: Reduction = "image_mean",
+    variant: Variant = "code",
+    factors: str | None = None,
+    empty: bool = True,
     share: float = 1.0,
     weight: float | None = None,
 ) -> Plan:
@@ -42,6 +45,9 @@ def aid_self(
         granularity: what is trusted: level_image, level, image or batch, see the method aid.
         setting: the published temperature and factors, see the method aid.
         reduction: image_mean or batch_norm, see the method aid.
+        variant: of the masks and of attention transfer: code, or paper.
+        factors: of the teacher's own losses, see the method aid.
+        empty: whether images without objects are imitated.
         share: pull of the term relative to the labels.
         weight: fixes the weight instead.
     """
@@ -63,6 +69,9 @@ def aid_self(
         granularity=granularity,
         setting=setting,
         reduction=reduction,
+        variant=variant,
+        factors=factors,
+        empty=empty,
         share=share,
         weight=weight,
     )

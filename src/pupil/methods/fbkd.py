@@ -16,6 +16,7 @@ from pupil.tasks.task import Task
 
 PAPER = FBKDLoss.paper
 Reduction = Literal["image_mean", "batch_norm"]
+Variant = Literal["code", "paper"]
 
 
 def fbkd(
@@ -26,6 +27,7 @@ def fbkd(
     *,
     setting: str | None = None,
     reduction: Reduction = "image_mean",
+    variant: Variant = "code",
     share: float = 1.0,
     weight: float | None = None,
 ) -> Plan:
@@ -40,17 +42,19 @@ def fbkd(
         setting: the published temperature and factors: one_stage, two_stage, aid_one_stage, aid_two_stage or
             aid_two_stage_baseline; None is that of the student's kind.
         reduction: one norm an image, image_mean, or one over the batch, batch_norm, as in the authors' code.
+        variant: of the masks and of attention transfer: code, or paper.
         share: pull of the term relative to the labels.
         weight: fixes the weight instead.
     """
-    loss = partial(fbkd_of, setting=setting, reduction=reduction)
+    loss = partial(fbkd_of, setting=setting, reduction=reduction, variant=variant)
     return between_pyramids("fbkd", loss, student, teacher, task, image, weight=weighing(share, weight))
 
 
-def fbkd_of(channels: Channels, record: DetectorRecord, *, setting: str | None, reduction: Reduction) -> FBKDLoss:
+def fbkd_of(
+    channels: Channels, record: DetectorRecord, *, setting: str | None, reduction: Reduction, variant: Variant
+) -> FBKDLoss:
     """The loss for a student of one or two stages."""
-    # The rows of a two-stage head are proposals, which belong to no level.
-    name = setting or ("one_stage" if record.anchors else "two_stage")
+    name = setting or ("two_stage" if record.two_stage else "one_stage")
     if name not in SETTINGS:
         raise unknown("setting", name, SETTINGS)
-    return FBKDLoss(channels, SETTINGS[name], reduction=reduction)
+    return FBKDLoss(channels, SETTINGS[name], reduction=reduction, variant=variant)

@@ -50,7 +50,7 @@ def fgd(
 
 def _loss(channels: Channels, record: DetectorRecord, *, setting: str | None, variant: Variant) -> FGDLoss:
     dense = "fcos" if "bbox_ctrness" in record.head else "retinanet"
-    name = setting or (dense if record.anchors else "faster_rcnn")
+    name = setting or ("faster_rcnn" if record.two_stage else dense)
     if name not in SETTINGS:
         raise unknown("setting", name, SETTINGS)
     return FGDLoss(channels, SETTINGS[name], variant=variant)

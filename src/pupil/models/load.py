@@ -20,9 +20,10 @@ from pupil.models.pupil_models import from_pupil, pupil_names
 from pupil.models.smp_models import from_smp, smp_names
 from pupil.models.spec import Spec, arguments, parse, signature
 from pupil.models.timm_models import from_timm, timm_classifier, timm_detector, timm_names
-from pupil.models.torchvision_detectors import check_background, torchvision_detector
+from pupil.models.torchvision_detectors import torchvision_detector
 from pupil.models.torchvision_models import from_torchvision, torchvision_classifier, torchvision_names
 from pupil.models.transformers_models import from_transformers, transformers_names
+from pupil.networks.background import check_background
 from pupil.run import Run
 
 # (the parsed text, how many classes, whether pretrained weights are loaded where the text asks for them)

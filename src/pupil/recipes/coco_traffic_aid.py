@@ -21,7 +21,8 @@ def coco_traffic_aid(options: Detection = PUBLISHED) -> Run:
     """AID on COCO's traffic, 13 classes: FCOS ResNet-101 to ResNet-50, 12 epochs of about 25,000 images.
 
     Command: `pupil train coco-traffic-aid --teacher RUN`
-    Teacher: `pupil train coco-traffic-aid --method none --steps 75000 --freeze-batch-norm --student SPEC`, 24 epochs of
+    Teacher: `pupil train coco-traffic-aid --method none --steps 75000 --warmup 0.0107 --freeze-batch-norm --student
+    SPEC`, 24 epochs of
     `timm:resnet101?detector=fcos&weights=tv_in1k&min_size=480,512,544,576,608,640,672,704,736,768,800&max_size=1333`
     Control: `pupil train coco-traffic-aid --method none`
     Data: `coco/annotations/instances_train2017.json`, `coco/train2017`, and the same for val2017 (`--data` names

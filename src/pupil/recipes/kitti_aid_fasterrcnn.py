@@ -26,8 +26,8 @@ def kitti_aid_fasterrcnn(options: Detection = PUBLISHED) -> Run:
     """AID on KITTI, two stages: Faster R-CNN ResNet-101 to ResNet-50, 12 epochs of 5,985 images.
 
     Command: `pupil train kitti-aid-fasterrcnn --teacher RUN`
-    Teacher: `pupil train kitti-aid-fasterrcnn --method none --steps 17955 --freeze-batch-norm --student SPEC`, 24
-    epochs of `timm:resnet101?detector=fasterrcnn&weights=tv_in1k&min_size=800&max_size=1333`
+    Teacher: `pupil train kitti-aid-fasterrcnn --method none --steps 17955 --warmup 0.0278 --freeze-batch-norm --student
+    SPEC`, 24 epochs of `timm:resnet101?detector=fasterrcnn&weights=tv_in1k&min_size=800&max_size=1333`
     Control: `pupil train kitti-aid-fasterrcnn --method none`
     Data: `kitti/training/image_2` and `kitti/training/label_2` (`--data` names another folder)
     Hardware: one GPU; memory and hours have not been measured here

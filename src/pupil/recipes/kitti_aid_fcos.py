@@ -38,7 +38,8 @@ def kitti_aid_fcos(options: Detection = PUBLISHED) -> Run:
     """AID on KITTI, one stage: FCOS ResNet-101 to ResNet-50, 12 epochs of 5,985 images.
 
     Command: `pupil train kitti-aid-fcos --teacher RUN`
-    Teacher: `pupil train kitti-aid-fcos --method none --steps 17955 --freeze-batch-norm --student SPEC`, 24 epochs of
+    Teacher: `pupil train kitti-aid-fcos --method none --steps 17955 --warmup 0.0446 --freeze-batch-norm --student
+    SPEC`, 24 epochs of
     `timm:resnet101?detector=fcos&weights=tv_in1k&min_size=480,512,544,576,608,640,672,704,736,768,800&max_size=1333`
     Control: `pupil train kitti-aid-fcos --method none`
     Data: `kitti/training/image_2` and `kitti/training/label_2` (`--data` names another folder)

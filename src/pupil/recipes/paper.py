@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from importlib import import_module
 from types import ModuleType
@@ -35,13 +36,25 @@ def as_published(recipe: str, published: Options, options: Options) -> Run:
         # `--method none` trains the control, or the teacher, by the same schedule.
         count = len(published.settings)
         if options.settings[:count] == published.settings:
-            options = replace(options, settings=options.settings[count:])
+            options = replace(options, settings=(*_shared(published, options.method), *options.settings[count:]))
     if options.smoke and options.student == published.student:
         options = replace(options, student=_small(options.student))
     if options.smoke and options.size and options.size == published.size:
         options = replace(options, **_shrunk(options, options.size))
     run: Run = general(options).train_as(recipe, options)
     return run
+
+
+def _shared(published: Options, method: str) -> tuple[str, ...]:
+    """The paper's settings that another of its own methods takes too, as aid-self does of aid's."""
+    from pupil.methods import load_method
+    from pupil.methods.settings import method_options
+
+    theirs, other = load_method(published.method), load_method(method)
+    papers = [getattr(sys.modules[each.__module__], "PAPER", None) for each in (theirs, other)]
+    if papers[0] is None or papers[0] != papers[1]:
+        return ()
+    return tuple(each for each in published.settings if each.partition("=")[0] in method_options(other))
 
 
 def general(options: Training) -> ModuleType:

@@ -43,8 +43,9 @@ class DetectionMetrics:
              100 detections an image; map/CLASS. By torchmetrics and faster-coco-eval
     voc      map_50: mean over classes of the area under the curve at IoU 0.5; map_50_small, map_50_medium,
              map_50_large: objects of COCO's sizes; map_50/CLASS. See :func:`pupil.metrics.voc_scores`
-    kitti    ap_easy, ap_moderate, ap_hard: mean over classes at 40 steps of recall, and the same with
-             /CLASS; map_50 as for voc, which articles report. See :func:`pupil.metrics.kitti_scores`
+    kitti    ap_easy, ap_moderate, ap_hard: mean over classes at 40 steps of recall, ap11_easy and so on at
+             11, as until 2019, and the same with /CLASS; map_50 as for voc, which articles report. See
+             :func:`pupil.metrics.kitti_scores`
     =======  =============================================================================================
 
     A class or size without any object has no score, and is in no mean; "kitti" counts it as 0, as its kit does.
@@ -174,12 +175,20 @@ class _KITTI(_Kept):
             said = np.where(types == UNKNOWN, names[labels], np.array(TYPES)[types])
             detected = names[found["labels"].astype(int)]
             predictions.append(KITTIDetections(detected, found["boxes"], found["scores"]))
-            targets.append(KITTIObjects(said, objects["boxes"], objects["truncation"], objects["occlusion"]))
+            # Labels have two decimals. As float32, 0.15 is above the 0.15 that is easy, and a height of 25 above 25.
+            boxes, truncation = objects["boxes"].round(3), objects["truncation"].round(3)
+            targets.append(KITTIObjects(said, boxes, truncation, objects["occlusion"]))
         rules = {name: RULES.get(name, KITTIRule(0.5)) for name in self.classes}
-        ap = kitti_scores(predictions, targets, rules=rules).ap40
-        means = {f"ap_{level}": float(values.mean()) for level, values in zip(LEVELS, ap.T, strict=True)}
+        scored = kitti_scores(predictions, targets, rules=rules)
+        tables = {"ap": scored.ap40, "ap11": scored.ap11}
+        means = {
+            f"{kind}_{level}": float(values.mean())
+            for kind, ap in tables.items()
+            for level, values in zip(LEVELS, ap.T, strict=True)
+        }
         of_class = {
-            f"ap_{level}/{name}": float(value)
+            f"{kind}_{level}/{name}": float(value)
+            for kind, ap in tables.items()
             for name, values in zip(self.classes, ap, strict=True)
             for level, value in zip(LEVELS, values, strict=True)
         }

@@ -102,6 +102,9 @@ def test_images_by_name_and_lists(tmp_path: Path) -> None:
         listed_names(lines(tmp_path / "none.txt", [""]))
     with pytest.raises(UsageError, match=r"expected a list of images at .*nowhere"):
         listed_names(tmp_path / "nowhere.txt")
+    (tmp_path / "broken.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match=r"expected a list of images as text in .*broken\.txt, got a broken file"):
+        listed_names(tmp_path / "broken.txt")
 
 
 @pytest.mark.parametrize("workers", [0, 1])

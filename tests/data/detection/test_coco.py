@@ -112,6 +112,23 @@ def changed(kind: str, **values: Any) -> Any:
         (changed("annotations", image_id=7), r"image_id of the 2 images in .*, annotations\[1\], got 7: list it"),
         (changed("annotations", bbox=[1, 2, 3]), r"bbox \[x, y, width, height\] in .*\[1\], got \[1, 2, 3\]"),
         (changed("categories", name="person"), "expected class names that differ"),
+        (
+            changed("images", id=101),
+            r"of its own for each of the images in .*, got 101 in images\[0\] and images\[1\]: number",
+        ),
+        (
+            changed("categories", id=1),
+            r"an id of its own for each of the categories in .*, got 1 in categories\[0\] and",
+        ),
+        (
+            changed("categories", id="2"),
+            r"expected another kind of id in .*, categories\[1\], got '2': export it as COCO",
+        ),
+        (changed("images", width="abc"), r"expected another kind of width in .*, images\[1\], got 'abc'"),
+        (changed("images", file_name=7), r"another kind of file_name in .*, images\[1\], got '7'"),
+        (changed("annotations", area=[]), r"expected another kind of area in .*, annotations\[1\], got '\[\]'"),
+        (changed("annotations", iscrowd="no"), r"another kind of iscrowd in .*, annotations\[1\], got 'no'"),
+        (changed("annotations", category_id=[3]), r"another kind of category_id in .*, annotations\[1\], got '\[3\]'"),
     ],
 )
 def test_files_that_are_broken(tmp_path: Path, record: Any, said: str) -> None:

@@ -25,6 +25,7 @@ from pupil.data.detection.box_images import BoxImages
 from pupil.data.detection.boxes import FURTHER
 from pupil.data.detection.drawn import DrawnBoxes
 from pupil.data.detection.formats import ASKED_FOR, FORMATS, checked_boxes, described, detection_format
+from pupil.data.detection.kitti import TYPES
 from pupil.data.detection.transforms import detection_transform
 from pupil.errors import UsageError
 
@@ -113,6 +114,19 @@ def test_images_without_a_header_are_left_out_where_that_is_asked_for(tmp_path: 
         path.write_bytes(b"no image")
     with pytest.raises(UsageError, match=r"cannot read .*: mend or remove it$"):
         detection_data(str(tmp_path), skip=True)
+
+
+def test_scores_of_training_images_know_what_is_not_to_be_trained_on(tmp_path: Path) -> None:
+    WRITERS["kitti"](tmp_path)
+    train, _ = detection_data(str(tmp_path))
+    assert (train[0][1]["labels"] > 0).all()
+    again = detection_validation(str(tmp_path), split="train")
+    assert len(again) == len(train)
+    # The van, and what is not to be cared about.
+    assert [TYPES[number] for number in again[0][1]["type"].tolist()] == ["Car", "Van", "Pedestrian", "DontCare"]
+    for name in ("coco", "voc", "yolo"):
+        WRITERS[name](tmp_path / name)
+        assert len(detection_validation(str(tmp_path / name), split="train"))
 
 
 @pytest.mark.parametrize(

@@ -34,23 +34,23 @@ class Pyramid(nn.Module):
         return levels
 
 
-def detector(kind, seed=0, **options):
+def detector(kind, seed=0, classes=CLASSES, **options):
     torch.manual_seed(seed)
     if kind == "ssd":
         boxes = DefaultBoxGenerator([[2], [2, 3], [2]], scales=[0.2, 0.4, 0.6, 0.8])
-        return SSD(Pyramid((8, 12, 16)), boxes, (64, 64), CLASSES + 1, **options)
+        return SSD(Pyramid((8, 12, 16)), boxes, (64, 64), classes + 1, **options)
     sizes = {"min_size": 64, "max_size": 96, **options}
     if kind == "fcos":
         # Smaller than the strides, so that objects of small images lie on several levels.
         points = AnchorGenerator(((3,), (6,), (12,)), ((1.0,),) * 3)
-        return FCOS(Pyramid(), CLASSES + 1, anchor_generator=points, **sizes)
+        return FCOS(Pyramid(), classes + 1, anchor_generator=points, **sizes)
     anchors = AnchorGenerator(((12,), (24,), (48,)), ((0.5, 1.0, 2.0),) * 3)
     if kind == "retinanet":
-        return RetinaNet(Pyramid(), CLASSES + 1, anchor_generator=anchors, **sizes)
+        return RetinaNet(Pyramid(), classes + 1, anchor_generator=anchors, **sizes)
     from torchvision.ops import MultiScaleRoIAlign
 
     pool = MultiScaleRoIAlign(["p3", "p4", "p5"], 3, 2)
-    return FasterRCNN(Pyramid(), CLASSES + 1, rpn_anchor_generator=anchors, box_roi_pool=pool, **sizes)
+    return FasterRCNN(Pyramid(), classes + 1, rpn_anchor_generator=anchors, box_roi_pool=pool, **sizes)
 
 
 def batch(seed=0, empty=True):

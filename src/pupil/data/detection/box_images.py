@@ -170,10 +170,26 @@ def listed_names(path: Path) -> list[str]:
     """
     if not path.is_file():
         raise no_list(path, [path.parent])
-    names = [line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    names = [line.split()[0] for line in text_of(path, "a list of images").splitlines() if line.strip()]
     if not names:
         raise UsageError(f"expected images in the list {path}, got an empty file: name one a line")
     return names
+
+
+def text_of(path: Path, what: str) -> str:
+    """What a file of UTF-8 says.
+
+    Args:
+        path: the file.
+        what: what it is, for the error.
+
+    Raises:
+        UsageError: it is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"expected {what} as text in {path}, got a broken file ({error}): unpack it again") from None
 
 
 def no_list(path: Path, folders: Sequence[Path]) -> UsageError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -159,6 +159,15 @@ class COCOTraffic(COCOBoxes):
         return not STREET.isdisjoint(names)
 
 
+ID = int | str
+# By list, what each entry says, and the numbers that it may leave out.
+WANTED: Mapping[str, tuple[Mapping[str, Any], tuple[str, ...]]] = {
+    "images": ({"id": ID, "file_name": str}, ("height", "width")),
+    "annotations": ({"image_id": ID, "category_id": ID, "bbox": object}, ("area", "iscrowd")),
+    "categories": ({"id": ID, "name": object}, ()),
+}
+
+
 def read_record(path: Path) -> dict[str, list[dict[str, Any]]]:
     """The lists `images`, `annotations` and `categories` of a file in COCO's JSON, without outlines.
 
@@ -169,23 +178,42 @@ def read_record(path: Path) -> dict[str, list[dict[str, Any]]]:
         found = json.loads(path.read_text(encoding="utf-8"), object_hook=_without_outline)
     except ValueError as error:
         raise UsageError(f"expected JSON in {path}, got a broken file ({error}): export or unpack it again") from None
-    wanted = {
-        "images": {"id", "file_name"},
-        "annotations": {"image_id", "category_id", "bbox"},
-        "categories": {"id", "name"},
-    }
-    for kind, keys in wanted.items():
+    for kind, (keys, _) in WANTED.items():
         entries = found.get(kind) if isinstance(found, dict) else None
         if not isinstance(entries, list):
             raise UsageError(
-                f'expected an object with lists {listed(wanted)} in {path}, got no list "{kind}": export it as COCO'
+                f'expected an object with lists {listed(WANTED)} in {path}, got no list "{kind}": export it as COCO'
             )
         for number, entry in enumerate(entries):
-            if not isinstance(entry, dict) or not keys <= entry.keys():
+            if not isinstance(entry, dict) or not keys.keys() <= entry.keys():
                 raise UsageError(
                     f"expected {listed(sorted(keys))} in {path}, {kind}[{number}], got {str(entry)[:80]}: mend it"
                 )
+    for kind in WANTED:
+        _check_entries(found[kind], kind, path)
     return dict(found)
+
+
+def _check_entries(entries: Sequence[Mapping[str, Any]], kind: str, path: Path) -> None:
+    """That ids and numbers are such, and that no two entries have one id."""
+    keys, further = WANTED[kind]
+    if entries and isinstance(entries[0].get("id"), ID) and "id" in keys:
+        # Numbers or texts, all as the first: they are put in order.
+        keys = {**keys, "id": type(entries[0]["id"])}
+    places: dict[Any, int] = {}
+    for number, entry in enumerate(entries):
+        wrong = [key for key, kinds in keys.items() if not isinstance(entry[key], kinds)]
+        wrong += [key for key in further if not isinstance(entry.get(key), int | float | None)]
+        if wrong:
+            raise UsageError(
+                f"expected another kind of {wrong[0]} in {path}, {kind}[{number}], got {str(entry[wrong[0]])[:60]!r}: "
+                "export it as COCO"
+            )
+        if "id" in keys and places.setdefault(entry["id"], number) != number:
+            raise UsageError(
+                f"expected an id of its own for each of the {kind} in {path}, got {entry['id']!r} in "
+                f"{kind}[{places[entry['id']]}] and {kind}[{number}]: number them anew"
+            )
 
 
 def _without_outline(said: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from pupil.data.detection.box_images import BoxImages, Size, image_named, listed_names, no_list, to_score
+from pupil.data.detection.box_images import BoxImages, Size, image_named, listed_names, no_list, text_of, to_score
 from pupil.data.detection.boxes import Annotation, class_names
 from pupil.errors import UsageError, unknown
 
@@ -122,11 +122,9 @@ def read_labels(path: Path) -> list[KITTILabel]:
         UsageError: there is no such file, or a line is no such label; file and line are named.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = text_of(path, "labels").splitlines()
     except FileNotFoundError:
         raise UsageError(f"expected labels at {path}, got no such file: each image needs one") from None
-    except UnicodeDecodeError as error:
-        raise UsageError(f"expected labels as text in {path}, got a broken file ({error}): unpack it again") from None
     return [_label(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1) if line.strip()]
 
 

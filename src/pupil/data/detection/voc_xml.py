@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from pupil.data.detection.box_images import BoxImages, Size, image_named, listed_names, to_score
+from pupil.data.detection.box_images import BoxImages, Size, image_named, listed_names, text_of, to_score
 from pupil.data.detection.boxes import Annotation, class_labels, class_names
 from pupil.data.voc import NAMES
 from pupil.errors import UsageError
@@ -138,7 +138,7 @@ def _classes(folder: Path, objects: dict[Path, list[VOCObject]]) -> tuple[str, .
     if names <= {*CLASSES}:
         return CLASSES
     for path in sorted((folder / "ImageSets" / "Main").glob("*.txt")):
-        others = (folder / "Annotations" / f"{name}.xml" for name in path.read_text(encoding="utf-8").split())
+        others = (folder / "Annotations" / f"{name}.xml" for name in text_of(path, "a list of images").split())
         names |= {
             each.name for other in others if other not in objects and other.is_file() for each in read_objects(other)
         }

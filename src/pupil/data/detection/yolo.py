@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pupil.data.detection.box_images import SPLIT_NAMES, BoxImages, Size
+from pupil.data.detection.box_images import SPLIT_NAMES, BoxImages, Size, text_of
 from pupil.data.detection.boxes import Annotation, class_names
 from pupil.data.images import SUFFIXES
 from pupil.errors import UsageError, listed
@@ -117,11 +117,9 @@ def read_rows(path: Path, classes: int) -> list[tuple[float, ...]]:
         UsageError: a line is no such label; file and line are named.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = text_of(path, "labels").splitlines()
     except FileNotFoundError:
         return []
-    except UnicodeDecodeError as error:
-        raise UsageError(f"expected labels as text in {path}, got a broken file ({error}): write it again") from None
     where = ((line, f"{path}, line {number}") for number, line in enumerate(lines, start=1))
     return [_row(line, place, classes) for line, place in where if line.strip()]
 
@@ -181,7 +179,7 @@ def _names(root: Path, settings: dict[str, Any]) -> Sequence[object]:
             f"expected the names of the classes in {root}, got neither names: in data.yaml nor classes.txt: "
             "write one of them"
         )
-    return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [line.strip() for line in text_of(path, "names of classes").splitlines() if line.strip()]
 
 
 def _places(root: Path, settings: dict[str, Any], split: str) -> list[Path]:
@@ -236,5 +234,5 @@ def _within(place: Path) -> list[Path]:
         return sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not place.is_file():
         return []
-    lines = (line.strip() for line in place.read_text(encoding="utf-8").splitlines())
+    lines = (line.strip() for line in text_of(place, "a list of images").splitlines())
     return [place.parent / line.removeprefix("./") for line in lines if line]

@@ -141,5 +141,5 @@ class DetectorCall:
         proposals: Proposals,
     ) -> Activations:
         anchors = self.family.anchors(model, pyramid)
-        record = DetectorRecord(tuple(pyramid), head, anchors, proposals=proposals)
+        record = DetectorRecord(tuple(pyramid), head, anchors, two_stage=not anchors, proposals=proposals)
         return Activations(record, {**pyramid, **head}, (images, targets))

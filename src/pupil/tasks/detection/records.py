@@ -105,6 +105,26 @@ class TaskLosses:
         """The sum of the parts without one, (N,), or None where there are none."""
         return torch.stack(list(self.shared.values())).sum(0) if self.shared else None
 
+    def scaled(self, factors: Mapping[str, float]) -> TaskLosses:
+        """The parts times their factors; those without one as they are.
+
+        Raises:
+            UsageError: for the factor of a part that is none.
+
+        Example:
+            >>> losses = TaskLosses({"classification": torch.ones(5, 2), "bbox_ctrness": torch.ones(5, 2)})
+            >>> losses.scaled({"bbox_ctrness": 0.0}).level_loss[0]
+            tensor([1., 1.])
+        """
+        for name in factors:
+            if name not in {**self.levels, **self.shared}:
+                raise unknown("loss of the teacher", name, [*self.levels, *self.shared])
+        levels, shared = (
+            {name: loss * factors.get(name, 1.0) for name, loss in parts.items()}
+            for parts in (self.levels, self.shared)
+        )
+        return TaskLosses(levels, shared)
+
     def at(self, granularity: Granularity) -> Tensor:
         """The loss of each level and image (L, N), level (L, 1), image (N,) or of the batch ().
 
@@ -126,6 +146,7 @@ class DetectorRecord:
             the proposals of all images.
         anchors: how many of a dense detector's A rows belong to each level.
         losses: the detector's own, scalars by name, as `model(images, targets)` returns them; only in training.
+        two_stage: whether the heads speak of proposals, which belong to no level; it chooses the published factors.
         proposals: those that the head of a two-stage detector was asked about, (P, 4) by image.
         task_losses: the losses of a teacher, image by image, where they were asked for.
     """
@@ -134,6 +155,7 @@ class DetectorRecord:
     head: Mapping[str, Tensor] = field(default_factory=dict)
     anchors: tuple[int, ...] = ()
     losses: Mapping[str, Tensor] = field(default_factory=dict)
+    two_stage: bool = False
     proposals: tuple[Tensor, ...] | None = None
     task_losses: TaskLosses | None = None
 
