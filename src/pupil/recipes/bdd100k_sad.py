@@ -23,6 +23,7 @@ PUBLISHED = replace(
     size="360x640",
     top=0.0,
     line_width=None,
+    smoothing=None,
 )
 
 
