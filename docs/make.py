@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import inspect
 import re
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 import pupil.losses
-from pupil.methods import ALIASES, NAMES, load_method
+from pupil.methods import ALIASES, NAMES, load_method, paper_of
 from pupil.methods.settings import method_options
 from pupil.paper import Paper
 from pupil.recipes import PAPERS, classification, detection, lanes, segmentation
@@ -80,7 +79,7 @@ def method_section(name: str) -> str:
     formula = rest.partition("\n\nArgs:")[0]
     options = [f"`{option}={each.default}`" for option, each in method_options(method).items()]
     short = [alias for alias, full in ALIASES.items() if full == name]
-    paper = getattr(import_module(method.__module__), "PAPER", None)
+    paper = paper_of(name)
     lines = [f"## {name}" + (f" ({', '.join(short)})" if short else ""), "", sentence, "", f"    {formula}", ""]
     lines += [f"Options: {', '.join(options)}", ""] if options else []
     lines += [cited(paper), ""] if paper else []

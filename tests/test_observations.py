@@ -21,6 +21,13 @@ def test_what_was_taken_is_gone() -> None:
     assert seen.take() == []
 
 
+def test_what_is_no_number_is_not_counted() -> None:
+    seen = Observations()
+    seen.listening = True
+    seen(torch.tensor([0.5, float("nan"), 1.0]))
+    assert seen.take() == [0.5, 1.0]
+
+
 def test_no_graph_is_held() -> None:
     seen = Observations()
     seen.listening = True

@@ -38,9 +38,10 @@ class Observations(nn.Module):
             self._seen.append(values.detach().flatten().float())
 
     def take(self) -> list[float]:
-        """All numbers since the last taking."""
+        """All numbers since the last taking; NaN is none."""
         seen, self._seen = self._seen, []
-        return torch.cat(seen).tolist() if seen else []
+        values = torch.cat(seen) if seen else torch.zeros(0)
+        return values[~values.isnan()].tolist()
 
     def explain(self, observed: Mapping[str, float]) -> str | None:
         """What a person should know about these numbers, or None.

@@ -93,6 +93,16 @@ def test_a_corrupt_header_is_noted_at_the_door_and_a_corrupt_body_on_reading(tmp
     dataset[0]
 
 
+@pytest.mark.parametrize(("folder", "what"), [("images", "image"), ("masks", "mask")])
+def test_files_that_are_not_there_are_refused_at_the_door(tmp_path: Path, folder: str, what: str) -> None:
+    images, masks = files(write_split(tmp_path))
+    (tmp_path / folder).joinpath("001.png").unlink()
+    with pytest.raises(
+        UsageError, match=rf"every {what} that is listed, got none for 1 of 4, first .*{folder}/001\.png:"
+    ):
+        LabelledImages(images, masks, THREE)
+
+
 def test_ids_that_are_no_class_are_refused_with_file_ids_and_range(tmp_path: Path) -> None:
     split = write_split(tmp_path)
     save(split / "masks" / "001.png", [[0, 1, 2, 255, 3, 9, 9, 9]] * 6)

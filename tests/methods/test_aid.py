@@ -90,7 +90,7 @@ def test_factors_of_the_teachers_own_losses() -> None:
         pair("aid", "fcos", factors="centerness=0")(*batch())
     for text, said in (
         ("bbox_ctrness", "factors as NAME=FACTOR with commas"),
-        ("a=-1", "a factor of at least 0, got -1"),
+        ("a=-1", "a finite factor of at least 0, got -1"),
     ):
         with pytest.raises(UsageError, match=said):
             pair("aid", "fcos", factors=text)
@@ -109,6 +109,11 @@ def test_images_without_objects_can_be_left_out(granularity: str) -> None:
     expected = loss(lesson.student.features, lesson.teacher.features, losses, counted)
     torch.testing.assert_close(distiller.terms["aid"](lesson), expected)
     assert expected < loss(lesson.student.features, lesson.teacher.features, losses)
+    # Nor do they count in the log.
+    loss.trust.listening = True
+    distiller.terms["aid"](lesson)
+    weights = torch.exp(-0.1 * losses).expand(*losses.shape[:-1], len(counts))[..., counted > 0]
+    assert loss.trust.take() == pytest.approx(weights.flatten().tolist())
     with pytest.raises(UsageError, match="images without objects too with reduction batch_norm, got empty=False"):
         pair("aid", granularity="level", reduction="batch_norm", empty=False)
 

@@ -97,7 +97,7 @@ def test_batches_show_several_images_of_a_class() -> None:
     assert planned(sampler="uniform").batches is None
     # Four classes: a batch of 24 shows six of each as they fall.
     with pytest.warns(
-        UserWarning, match="batches of at most 16 images, 4 of each of 4 classes, got 24: images come as"
+        UserWarning, match="batches of at most 16 images, 4 of each of 4 classes or clusters, got 24: images"
     ):
         made = planned().batches(data)(len(data), 24, steps=5, seed=3)
     assert list(made) == list(Batches(len(data), 24, steps=5, seed=3))

@@ -80,6 +80,20 @@ def test_a_classifier_at_the_coarsest_resolution_is_no_layer(spec: str, task: Ta
     assert layers(load_model(spec, 5, seed=0), task, size=(64, 96)) == expected
 
 
+class Pooled(Classifier):
+    """Its last stage passes a pooling that keeps the resolution, as that of VGG does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d((4, 6)), nn.AdaptiveAvgPool2d(1))
+
+
+def test_pooling_is_no_stage() -> None:
+    assert layers(Pooled()) == STAGES
+    # Nor where it leaves a resolution of its own.
+    assert layers(Pooled(), size=(64, 96)) == STAGES
+
+
 class Resembling(nn.Module):
     """Five resolutions, as a network with a stem shows them."""
 
@@ -245,7 +259,7 @@ def test_what_cannot_be_refined_is_refused() -> None:
     with pytest.raises(UsageError, match=r"maps that halve from level to level, got \(1, 6, 16, 24\), \(1, 12, 4, 6\)"):
         planned(Classifier(), layers="stage1,stage3")
     # The deepest of them would be left out.
-    with pytest.raises(UsageError, match=r"down to the coarsest, .*, got 50x50, 25x25, 13x13: use images whose"):
+    with pytest.raises(UsageError, match=r"down to the coarsest, .*, got 50x50, 25x25, 13x13: use images of"):
         planned(Classifier(), size=(100, 100))
     # A segmentation pyramid takes any sizes.
     assert layers(load_model("pupil:tiny", 5, seed=0), PIXELS, size=(33, 47)) == [

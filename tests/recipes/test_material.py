@@ -19,7 +19,7 @@ def test_smaller_never_enlarges() -> None:
 
 class Data(SimpleNamespace):
     def __len__(self) -> int:
-        return 1
+        return getattr(self, "count", 1)
 
     def __getitem__(self, index: int) -> None: ...
 
@@ -36,7 +36,10 @@ def test_validation_data_are_looked_at_before_the_training() -> None:
 
 
 def test_broken_files_are_named_before_the_training_unless_they_are_skipped() -> None:
-    data, val = Data(classes="ab", broken=[Unreadable("cannot read 1.png"), Unreadable("...")]), Data(classes="ab")
+    data, val = Data(classes="ab", broken=[Unreadable("cannot read 1.png")], count=2), Data(classes="ab")
     with pytest.raises(Unreadable, match=r"^cannot read 1.png: mend or remove it, or pass --skip-bad-images$"):
         check_data(data, val)
     check_data(data, val, skip=True)
+    # All of them.
+    with pytest.raises(Unreadable, match=r"^cannot read 1.png: mend or remove it$"):
+        check_data(Data(classes="ab", broken=data.broken), val, skip=True)

@@ -79,7 +79,7 @@ def test_malformed_seeds(text: str) -> None:
     [
         (Segmentation, {"unlabelled_share": 1.0}, "expected unlabelled_share between 0 and 1, got 1.0: change"),
         (Classification, {"mixup": 1.0, "cutmix": 1.0}, "expected --mixup or --cutmix, got both: choose one"),
-        (Lanes, {"smoothing": 4}, "expected an odd side of the box, got 4: change --smoothing, 1 is none"),
+        (Lanes, {"smoothing": 4}, "expected an odd side of the box, 1 or more, got 4: change --smoothing"),
         (Lanes, {"threshold": 30.0}, "expected a threshold from 0 to below 1, got 30.0: change --threshold"),
     ],
 )

@@ -16,7 +16,7 @@ from data.miniature import write_class_split
 from pupil.methods import ALONE
 from pupil.recipes import PAPERS, kitti_aid_fcos
 from pupil.recipes.options import Classification, Lanes, Segmentation
-from pupil.recipes.paper import Options, _shared, as_published, general
+from pupil.recipes.paper import Options, as_published, general
 from pupil.run import Run
 
 PUBLISHED = Segmentation(
@@ -141,9 +141,15 @@ def test_settings_belong_to_the_method_of_the_paper() -> None:
     assert last["settings"] == ["weight=2", "temperature=4", "weight=5"]
 
 
-def test_other_methods_of_the_paper_take_the_settings_that_they_know() -> None:
-    published = kitti_aid_fcos.PUBLISHED
-    assert _shared(published, "aid-self") == published.settings
-    assert _shared(published, "fbkd") == _shared(published, "none") == ()
-    assert "alpha" not in str(_shared(replace(published, settings=("alpha=0.1", "weight=2", "nothing=1")), "fbkd"))
-    assert _shared(replace(published, settings=("weight=2", "nothing=1")), "aid-self") == ("weight=2",)
+def test_other_methods_of_the_paper_take_the_settings_that_they_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    handed: list[tuple[str, ...]] = []
+    monkeypatch.setattr("pupil.recipes.detection.train_as", lambda recipe, options: handed.append(options.settings))
+    published = replace(kitti_aid_fcos.PUBLISHED, settings=("weight=2", "alpha=0.1"))
+    for method in ("aid", "aid-self", "fbkd"):
+        as_published(
+            "some-paper", published, replace(published, method=method, settings=(*published.settings, "weight=5"))
+        )
+    assert handed == [("weight=2", "alpha=0.1", "weight=5")] * 2 + [("weight=5",)]
+    unknown = replace(published, settings=("weight=2", "width=4"))
+    as_published("some-paper", unknown, replace(unknown, method="aid-self"))
+    assert handed[-1] == ("weight=2",)

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from pupil.data.classes import Classes, check_ids
+from pupil.data.files import check_present
 from pupil.data.images import Unreadable, image_size, read_image
 from pupil.data.masks import PLAIN, Ids, MaskReader
 from pupil.data.memory import ROOM, Memory
@@ -45,8 +46,8 @@ class LabelledImages(Dataset[tuple[Any, Any]]):
         - mask: (H, W), int64, `tv_tensors.Mask`.
 
     Raises:
-        UsageError: sizes differ, or there are fewer images than `labels`; on access to an item: a file of it is
-            corrupt, or its mask holds ids that are no class.
+        UsageError: a file is not there, sizes differ, or there are fewer images than `labels`; on access to an item: a
+            file of it is corrupt, or its mask holds ids that are no class.
     """
 
     def __init__(
@@ -66,6 +67,8 @@ class LabelledImages(Dataset[tuple[Any, Any]]):
         self.names = [path.stem for path in self.images]
         self.classes, self.colours, self.ignore_index = meaning.names, meaning.colours, meaning.ignore_index
         self._reader = reader
+        check_present(self.images)
+        check_present(self.masks, "mask")
         self.broken = _check_sizes(self.images, self.masks, reader)
         self._items = Memory(self._read, ROOM if cache else 0)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from pupil.data.classes import Classes
+from pupil.data.files import text_of
 from pupil.data.images import mask_size, read_mask
 from pupil.data.labelled import LabelledImages
 from pupil.data.masks import Ids, MaskReader
@@ -66,8 +66,8 @@ class VOC(LabelledImages):
         pairs = self._training(folder, Path(root)) if split == "train" else _listed(folder, f"{split}.txt")
         images, masks = zip(*pairs, strict=True)
         super().__init__(
-            _there(images, folder),
-            _there(masks, folder),
+            images,
+            masks,
             Classes(NAMES, voc_colours(len(NAMES))),
             reader=MaskReader(_read, _size),
             labels=labels,
@@ -118,7 +118,7 @@ class AugmentedVOC(VOC):
         if own := _list(folder):
             pairs = _listed(folder, own, "SegmentationClassAug")
         elif sbd := _sbd(folder, root):
-            names = [name for part in SBD_LISTS for name in (sbd / part).read_text().split()]
+            names = [name for part in SBD_LISTS for name in text_of(sbd / part, "a list of images").split()]
             masks = dict(_listed(folder, "train.txt"))
             known = {image.stem for image in masks}
             further = sorted({*names} - known)
@@ -159,7 +159,7 @@ def _listed(folder: Path, name: str, masks: str = "SegmentationClass") -> list[t
     path = folder / "ImageSets" / "Segmentation" / name
     if not path.is_file():
         raise UsageError(f"expected a list of images at {path}, got no such file")
-    lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line.split() for line in text_of(path, "a list of images").splitlines() if line.strip()]
     if not lines:
         raise UsageError(f"expected images in the list {path}, got an empty file")
     return [
@@ -168,20 +168,6 @@ def _listed(folder: Path, name: str, masks: str = "SegmentationClass") -> list[t
         else (folder / "JPEGImages" / f"{line[0]}.jpg", folder / masks / f"{line[0]}.png")
         for line in lines
     ]
-
-
-def _there(paths: Sequence[Path], folder: Path) -> list[Path]:
-    """The paths, once each is known to be a file; a folder is listed once, not asked for each."""
-    present = {
-        each: {file.name for file in each.iterdir()} for each in {path.parent for path in paths} if each.is_dir()
-    }
-    missing = [path for path in paths if path.name not in present.get(path.parent, ())]
-    if missing:
-        raise UsageError(
-            f"expected the files that the lists of {folder} name, got none for {len(missing)} of {len(paths)}, "
-            f"first {missing[0]}"
-        )
-    return list(paths)
 
 
 def _size(path: Path) -> tuple[int, int] | None:

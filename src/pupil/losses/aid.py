@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from pupil.functional.importance import adaptive_weights, check_alpha
@@ -75,7 +76,7 @@ class AIDLoss(nn.Module):
 
     def forward(self, student: object, teacher: object, task_loss: Tensor, counted: Tensor | None = None) -> Tensor:
         weights = adaptive_weights(task_loss, self.alpha)
-        self.trust(weights)
+        self.trust(weights if counted is None else torch.where(counted > 0, weights, torch.nan))
         weighted: Tensor = self.loss(student, teacher, weights if counted is None else weights * counted)
         return weighted
 

@@ -7,6 +7,7 @@ from importlib import import_module
 
 from pupil.errors import unknown
 from pupil.methods.plan import Plan
+from pupil.paper import Paper
 
 CONTROLS = ("none", "label-smoothing")  # no distillation
 DETECTION = ("mimic", "fbkd", "aid", "aid-self", "pkd", "fgd")  # those that compare the pyramids of two detectors
@@ -49,3 +50,14 @@ def load_method(name: str) -> Method:
     found = method_name(name).replace("-", "_")
     method: Method = getattr(import_module(f"pupil.methods.{found}"), found)
     return method
+
+
+def paper_of(name: str) -> Paper | None:
+    """The paper that a method comes from, or None.
+
+    Example:
+        >>> paper_of("aid") == paper_of("aid-self"), paper_of("none")
+        (True, None)
+    """
+    paper: Paper | None = getattr(import_module(load_method(name).__module__), "PAPER", None)
+    return paper

@@ -62,7 +62,7 @@ def aid(
         variant: of the masks and of attention transfer: code, or paper.
         factors: of the teacher's own losses in D, as NAME=FACTOR with commas; those that are not named have 1. The
             soft targets of FCOS's centerness never let it reach 0: bbox_ctrness=0 leaves it out.
-        empty: whether images without objects are imitated; their D is small, so that they are fully.
+        empty: whether images without objects are imitated; their D is small, so nearly at full weight.
         share: pull of the term relative to the labels.
         weight: fixes the weight instead.
     """
@@ -112,7 +112,7 @@ def _factors(text: str | None) -> dict[str, float]:
         except ValueError:
             raise UsageError(f"expected factors as NAME=FACTOR with commas, got {text!r}: bbox_ctrness=0") from None
         if not 0 <= factors[name] < math.inf:
-            raise UsageError(f"expected a factor of at least 0, got {said} for {name!r}: 0 leaves that loss out")
+            raise UsageError(f"expected a finite factor of at least 0, got {said} for {name!r}: 0 leaves that out")
     return factors
 
 

@@ -129,8 +129,9 @@ def _batches(
 ) -> Batches:
     if batch_size > per_class * classes:
         warnings.warn(
-            f"expected batches of at most {per_class * classes} images, {per_class} of each of {classes} classes, got "
-            f"{batch_size}: images come as they fall, which shows more of each; --set sampler=uniform says so",
+            f"expected batches of at most {per_class * classes} images, {per_class} of each of {classes} classes or "
+            f"clusters, got {batch_size}: images come as they fall, which shows more of each; pass a smaller "
+            "--batch-size, or --set sampler=uniform to choose that",
             UserWarning,
             stacklevel=2,
         )

@@ -155,8 +155,8 @@ def _deepest(student: nn.Module, task: Task, shown: LayerMaps) -> list[str]:
     by_size = {
         shapes[name][2:]: name
         for name in stages_before_classifier(student, shown, task)
-        # A map of a single channel is a mask, and what pooling shows before a classifier is no stage.
-        if shapes[name][1] > 1 and "Pool" not in type(student.get_submodule(name)).__name__
+        # A map of a single channel is a mask.
+        if shapes[name][1] > 1
     }
     dense = task.kind == "dense"
     ends = sorted(by_size) if dense else sorted(by_size)[:1]
@@ -165,7 +165,7 @@ def _deepest(student: nn.Module, task: Task, shown: LayerMaps) -> list[str]:
         sizes = ", ".join(f"{width}x{height}" for height, width in sorted(by_size, reverse=True)) or "no maps"
         raise UsageError(
             f"expected two resolutions or more down to the coarsest, each half the one before, got {sizes}: use images "
-            "whose sides are multiples of the coarsest stride, or name layers with --set layers=NAME,NAME (see "
+            "of other sides, multiples of 32 for most networks, or name layers with --set layers=NAME,NAME (see "
             "`pupil layers`)"
         )
     return [by_size[size] for size in reversed(row)]

@@ -155,9 +155,10 @@ def last_feature(model: nn.Module, shapes: DryRun, classes: int, *, maps: bool =
 
 
 def stages_before_classifier(model: nn.Module, shown: LayerMaps, task: Task) -> list[str]:
-    """The deepest layer of each resolution on the way down to the coarsest; where no classifier is found, of all.
+    """The deepest layer of each resolution on the way down to the coarsest.
 
-    What the classifier receives is looked at, what it and its own parts return is not.
+    What the classifier receives is looked at, what it and its own parts return is not. Where no classifier is found,
+    all layers are looked at.
     """
     classifier = None
     with suppress(UsageError):

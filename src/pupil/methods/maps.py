@@ -16,6 +16,8 @@ from pupil.lesson import Call
 from pupil.networks.grids import map_of
 from pupil.taps import RECEIVED, dry_run
 
+POOLING = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
+
 
 class LayerMaps:
     """The layers of one network, as a dry run finds them, and the maps that they show or can be laid out as.
@@ -29,6 +31,7 @@ class LayerMaps:
     def __init__(self, model: nn.Module, image: Tensor, call: Call) -> None:
         self.found = dry_run(model, image, call)
         self.images, self.seen = len(image), seen_size(model, image)
+        self.pooled = {name for name, module in model.named_modules() if isinstance(module, POOLING)}
 
     def at(self, name: str, *, positions: int = 1) -> tuple[nn.Module, tuple[int, ...]]:
         """What makes a map of this layer's feature, and the map's shape.
@@ -66,11 +69,14 @@ class LayerMaps:
         }
 
     def stages(self, before: str | None = None) -> list[str]:
-        """The deepest layer of each resolution on the way down to the coarsest, a whole block rather than its parts."""
+        """The deepest layer of each resolution on the way down to the coarsest, a whole block rather than its parts.
+
+        Pooling alone is none: it shows at another size what the layer before it has learned.
+        """
         deepest: dict[tuple[int, ...], str] = {}
         for name, shape in self.shapes(before).items():
             size = shape[2:]
-            if any(math.prod(size) > math.prod(coarser) for coarser in deepest):
+            if name in self.pooled or any(math.prod(size) > math.prod(coarser) for coarser in deepest):
                 continue
             # A block comes after its own parts, and before parts of whatever else works at its resolution.
             if name.count(".") <= deepest.get(size, name).count("."):

@@ -57,8 +57,7 @@ def sad(
     if ramp < 0 or start + ramp > 1:
         raise UsageError(f"expected a ramp from 0 to {1 - start:.2f}, the rest of the run, got {ramp}: shorten it")
     shown = LayerMaps(student, image, task.call)
-    blocks = own_layers(student, "blocks") or stages_before_classifier(student, shown, task)
-    names = named(layers) or blocks[-MOST:]
+    names = named(layers) or _blocks(student, shown, task)[-MOST:]
     if len(names) < 2:
         raise UsageError(
             f"expected two blocks or more to distill attention between, got {listed(names) or 'none'} in "
@@ -82,3 +81,8 @@ def _inputs(lesson: Lesson, *, to_maps: Mapping[str, nn.Module]) -> tuple[Tensor
 
 def _risen(lesson: Lesson, *, start: float, ramp: float) -> float:
     return min(1.0, (lesson.progress - start) / ramp)
+
+
+def _blocks(student: nn.Module, shown: LayerMaps, task: Task) -> list[str]:
+    """The blocks that a network names, or the deepest layer of each resolution on its way down to the coarsest."""
+    return own_layers(student, "blocks") or stages_before_classifier(student, shown, task)

@@ -84,8 +84,8 @@ def check_data(data: NamedClasses, val: NamedClasses, *, skip: bool = False) -> 
 
     check_classes(val, data.classes, "the validation data too")
     broken = getattr(data, "broken", [])
-    if broken and not skip:
-        raise Unreadable(f"{broken[0]}: mend or remove it, or pass --skip-bad-images")
+    if broken and (not skip or len(broken) == len(data)):
+        raise Unreadable(f"{broken[0]}: mend or remove it{'' if skip else ', or pass --skip-bad-images'}")
     check_labels = getattr(val, "check_labels", None)
     if check_labels is not None:
         check_labels()

@@ -108,7 +108,7 @@ class Lanes(Training):
         if not 0.0 <= self.threshold < 1.0:
             raise UsageError(f"expected a threshold from 0 to below 1, got {self.threshold}: change --threshold")
         if self.smoothing is not None and (self.smoothing < 1 or self.smoothing % 2 == 0):
-            raise UsageError(f"expected an odd side of the box, got {self.smoothing}: change --smoothing, 1 is none")
+            raise UsageError(f"expected an odd side of the box, 1 or more, got {self.smoothing}: change --smoothing")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from importlib import import_module
 from types import ModuleType
@@ -23,7 +22,7 @@ SIDES = ("min_size", "max_size")  # of a detector, which resizes images itself
 
 
 def as_published(recipe: str, published: Options, options: Options) -> Run:
-    """Train by a recipe's options, of which the paper's settings belong to the paper's method.
+    """Train by a recipe's options, of which the paper's settings belong to the paper's methods.
 
     Args:
         recipe: its name.
@@ -47,14 +46,14 @@ def as_published(recipe: str, published: Options, options: Options) -> Run:
 
 def _shared(published: Options, method: str) -> tuple[str, ...]:
     """The paper's settings that another of its own methods takes too, as aid-self does of aid's."""
-    from pupil.methods import load_method
+    from pupil.methods import load_method, paper_of
     from pupil.methods.settings import method_options
 
-    theirs, other = load_method(published.method), load_method(method)
-    papers = [getattr(sys.modules[each.__module__], "PAPER", None) for each in (theirs, other)]
-    if papers[0] is None or papers[0] != papers[1]:
+    paper = paper_of(published.method)
+    if paper is None or paper_of(method) != paper:
         return ()
-    return tuple(each for each in published.settings if each.partition("=")[0] in method_options(other))
+    known = method_options(load_method(method))
+    return tuple(each for each in published.settings if each.partition("=")[0] in known)
 
 
 def general(options: Training) -> ModuleType:

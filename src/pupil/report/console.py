@@ -66,15 +66,13 @@ def print_scores(scores: Mapping[str, float], milliseconds: float) -> None:
 
 def print_methods() -> None:
     """Every method with what it does, where it comes from, and its options."""
-    from importlib import import_module
-
-    from pupil.methods import ALIASES, NAMES, load_method
+    from pupil.methods import ALIASES, NAMES, load_method, paper_of
     from pupil.methods.settings import method_options
 
     console = Console(highlight=False)
     for name in NAMES:
         method = load_method(name)
-        paper = getattr(import_module(method.__module__), "PAPER", None)
+        paper = paper_of(name)
         short = [alias for alias, meant in ALIASES.items() if meant == name]
         console.print(Text.assemble((name, "bold"), f" ({', '.join(short)})" if short else ""))
         _paragraph(console, (inspect.getdoc(method) or "").splitlines()[0])

@@ -14,7 +14,7 @@ from torchvision import tv_tensors
 from data.layouts import lines, picture
 from data.miniature import save
 from pupil.data.batches import Batches
-from pupil.data.detection.box_images import BoxImages, check_present, image_named, listed_names
+from pupil.data.detection.box_images import BoxImages, image_named, listed_names
 from pupil.data.detection.boxes import Annotation
 from pupil.data.detection.transforms import detection_transform
 from pupil.data.views import Views, collate
@@ -90,7 +90,6 @@ def test_files_that_are_missing_or_of_another_size(paths: list[Path], tmp_path: 
         data(gone)
     with pytest.raises(UsageError, match=r"every image that is listed, got none for 2 of 6, first .*gone\.png"):
         data(gone, sizes=[(20, 30)] * 6)
-    check_present(paths)
 
 
 def test_images_by_name_and_lists(tmp_path: Path) -> None:

@@ -122,13 +122,16 @@ def changed(kind: str, **values: Any) -> Any:
         ),
         (
             changed("categories", id="2"),
-            r"expected another kind of id in .*, categories\[1\], got '2': export it as COCO",
+            r"expected a number as id in .*, categories\[1\], got '2': mend it",
         ),
-        (changed("images", width="abc"), r"expected another kind of width in .*, images\[1\], got 'abc'"),
-        (changed("images", file_name=7), r"another kind of file_name in .*, images\[1\], got '7'"),
-        (changed("annotations", area=[]), r"expected another kind of area in .*, annotations\[1\], got '\[\]'"),
-        (changed("annotations", iscrowd="no"), r"another kind of iscrowd in .*, annotations\[1\], got 'no'"),
-        (changed("annotations", category_id=[3]), r"another kind of category_id in .*, annotations\[1\], got '\[3\]'"),
+        (changed("images", width="abc"), r"expected a number as width in .*, images\[1\], got 'abc'"),
+        (changed("images", file_name=7), r"expected a text as file_name in .*, images\[1\], got 7: mend it"),
+        (changed("annotations", area=[]), r"expected a number as area in .*, annotations\[1\], got \[\]: mend it"),
+        (changed("annotations", iscrowd="no"), r"a number as iscrowd in .*, annotations\[1\], got 'no': mend it"),
+        (
+            changed("annotations", category_id=[3]),
+            r"a number or a text as category_id in .*, annotations\[1\], got \[3\]: mend it",
+        ),
     ],
 )
 def test_files_that_are_broken(tmp_path: Path, record: Any, said: str) -> None:

@@ -41,6 +41,13 @@ def test_fewer_labels_and_lists_of_the_other_name(tmp_path: Path) -> None:
     assert len(BDD100K(tmp_path, "val")) == 2
 
 
+def test_the_frame_is_that_of_the_first_image_that_can_be_read(tmp_path: Path) -> None:
+    whole = BDD100K(write_bdd100k_layout(tmp_path), "train")
+    whole.images[0].write_bytes(b"no image")
+    broken = BDD100K(tmp_path, "train")
+    assert (broken.frame, len(broken.broken)) == (whole.frame, 1)
+
+
 def test_what_is_wrong_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"expected a list of images at .*train_gt_bdd\.txt, got no such file"):
         BDD100K(tmp_path, "train")

@@ -9,8 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from data.lanes.lane_layouts import FAR_LEFT, LEFT, RIGHT, write_bdd100k_layout, write_tusimple_layout
+from data.lanes.lane_layouts import (
+    FAR_LEFT,
+    LEFT,
+    RIGHT,
+    write_bdd100k_layout,
+    write_culane_layout,
+    write_tusimple_layout,
+)
+from data.layouts import lines
 from pupil.data.lanes.bdd100k import BDD100K
+from pupil.data.lanes.culane import CULane
 from pupil.data.lanes.drawn import DrawnLanes
 from pupil.data.lanes.export import write_submission, write_tusimple
 from pupil.data.lanes.points import found
@@ -59,6 +68,13 @@ def test_a_submission_has_the_rows_and_lanes_that_are_asked_for(tmp_path: Path) 
         "run_time": 7.5,
     }
     assert (second["lanes"], second["run_time"]) == ([], 8)
+
+
+def test_lanes_beyond_the_image_are_not_written(tmp_path: Path) -> None:
+    data = CULane(write_culane_layout(tmp_path / "culane"), "val")
+    lines(data.images[0].with_suffix(".lines.txt"), ["-9 30 -1 20", "48 30 40 20"])
+    written = json.loads(write_tusimple(data, tmp_path / "out", "val").read_text())
+    assert len(written["lanes"]) == 1
 
 
 def test_what_cannot_be_written(tmp_path: Path) -> None:

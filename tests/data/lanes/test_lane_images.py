@@ -69,7 +69,7 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"expected a list in .*empty\.txt, got an empty file"):
         lines_of(tmp_path / "empty.txt", "a list")
     (tmp_path / "broken.txt").write_bytes(b"\xff\xfe")
-    with pytest.raises(UsageError, match=r"expected a list in .*broken\.txt, got no text \("):
+    with pytest.raises(UsageError, match=r"expected a list as text in .*broken\.txt, got a broken file \("):
         lines_of(tmp_path / "broken.txt", "a list")
 
 

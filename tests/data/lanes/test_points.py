@@ -19,6 +19,12 @@ def test_a_lane_outside_the_image_is_not_there_and_one_inside_keeps_all_its_poin
     assert np.array_equal(kept[1:, :, 1], lanes[1:, :, 1], equal_nan=True)
 
 
+def test_a_lane_that_crosses_the_image_without_a_point_in_it_is_there() -> None:
+    crossing, corner, above = [[-2, 3], [12, 0]], [[-2, 3], [-1, 9]], [[2, -1], [5, -3]]
+    kept = without_unseen(np.array([crossing, corner, above], np.float32), (4, 10))
+    assert found(kept).any(axis=1).tolist() == [True, False, False]
+
+
 @pytest.mark.parametrize(("x", "y", "there"), [(-0.5, 0, True), (-0.6, 0, False), (9.4, 3.4, True), (9.5, 0, False)])
 def test_the_image_reaches_half_a_pixel_beyond_the_centres_at_its_border(x: float, y: float, there: bool) -> None:
     kept = without_unseen(np.array([[[x, y]]], np.float32), (4, 10))

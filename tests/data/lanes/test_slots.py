@@ -43,7 +43,7 @@ def test_the_two_in_the_middle_border_the_own_lane(bottoms: list[float], slots: 
 
 
 def test_more_lanes_than_slots_are_refused() -> None:
-    with pytest.raises(UsageError, match="expected at most 2 lanes in an image, got 3: name more slots from Python"):
+    with pytest.raises(UsageError, match="expected at most 2 lanes in an image, got 3: mend the label"):
         lane_slots([lane(below) for below in (1.0, 2.0, 3.0)], 2, SIZE)
 
 

@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import Dataset
 
 from pupil.data.detection.boxes import Annotation, box_table
+from pupil.data.files import check_present, text_of
 from pupil.data.images import SUFFIXES, Unreadable, image_size, read_image
 from pupil.data.labelled import few
 from pupil.data.palette import distinct_colours
@@ -140,22 +141,6 @@ def _sizes(images: Sequence[Path], skip: bool) -> list[Size | None]:
     return found
 
 
-def check_present(images: Sequence[Path]) -> None:
-    """That the images are there; a folder is listed once, not asked for each.
-
-    Raises:
-        UsageError: for those that are not.
-    """
-    folders = {path.parent for path in images}
-    present = {folder: {file.name for file in folder.iterdir()} for folder in folders if folder.is_dir()}
-    missing = [path for path in images if path.name not in present.get(path.parent, ())]
-    if missing:
-        raise UsageError(
-            f"expected every image that is listed, got none for {len(missing)} of {len(images)}, first {missing[0]}: "
-            "unpack the images there"
-        )
-
-
 def image_named(folder: Path, name: str, usual: str = SUFFIXES[0]) -> Path:
     """The image of a name without suffix; where there is none, with the usual one."""
     places = (folder / f"{name}{suffix}" for suffix in (*SUFFIXES, ".JPG", ".JPEG", ".PNG"))
@@ -174,22 +159,6 @@ def listed_names(path: Path) -> list[str]:
     if not names:
         raise UsageError(f"expected images in the list {path}, got an empty file: name one a line")
     return names
-
-
-def text_of(path: Path, what: str) -> str:
-    """What a file of UTF-8 says.
-
-    Args:
-        path: the file.
-        what: what it is, for the error.
-
-    Raises:
-        UsageError: it is no text.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"expected {what} as text in {path}, got a broken file ({error}): unpack it again") from None
 
 
 def no_list(path: Path, folders: Sequence[Path]) -> UsageError:

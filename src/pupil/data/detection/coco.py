@@ -159,12 +159,15 @@ class COCOTraffic(COCOBoxes):
         return not STREET.isdisjoint(names)
 
 
-ID = int | str
+Kinds = tuple[type, ...]
+NUMBER, TEXT, ANY = (int, float), (str,), (object,)
+ID: Kinds = (*NUMBER, *TEXT)
+WORDS: Mapping[Kinds, str] = {NUMBER: "a number", TEXT: "a text", ID: "a number or a text"}
 # By list, what each entry says, and the numbers that it may leave out.
-WANTED: Mapping[str, tuple[Mapping[str, Any], tuple[str, ...]]] = {
-    "images": ({"id": ID, "file_name": str}, ("height", "width")),
-    "annotations": ({"image_id": ID, "category_id": ID, "bbox": object}, ("area", "iscrowd")),
-    "categories": ({"id": ID, "name": object}, ()),
+WANTED: Mapping[str, tuple[Mapping[str, Kinds], tuple[str, ...]]] = {
+    "images": ({"id": ID, "file_name": TEXT}, ("height", "width")),
+    "annotations": ({"image_id": ID, "category_id": ID, "bbox": ANY}, ("area", "iscrowd")),
+    "categories": ({"id": ID, "name": ANY}, ()),
 }
 
 
@@ -197,17 +200,16 @@ def read_record(path: Path) -> dict[str, list[dict[str, Any]]]:
 def _check_entries(entries: Sequence[Mapping[str, Any]], kind: str, path: Path) -> None:
     """That ids and numbers are such, and that no two entries have one id."""
     keys, further = WANTED[kind]
-    if entries and isinstance(entries[0].get("id"), ID) and "id" in keys:
-        # Numbers or texts, all as the first: they are put in order.
-        keys = {**keys, "id": type(entries[0]["id"])}
+    if entries and "id" in keys:
+        # Ids are put in order: all are what the first is.
+        keys = {**keys, "id": TEXT if isinstance(entries[0]["id"], str) else NUMBER}
     places: dict[Any, int] = {}
     for number, entry in enumerate(entries):
-        wrong = [key for key, kinds in keys.items() if not isinstance(entry[key], kinds)]
-        wrong += [key for key in further if not isinstance(entry.get(key), int | float | None)]
-        if wrong:
+        wrong = {key: kinds for key, kinds in keys.items() if not isinstance(entry[key], kinds)}
+        wrong |= {key: NUMBER for key in further if entry.get(key) is not None and not isinstance(entry[key], NUMBER)}
+        for key, kinds in wrong.items():
             raise UsageError(
-                f"expected another kind of {wrong[0]} in {path}, {kind}[{number}], got {str(entry[wrong[0]])[:60]!r}: "
-                "export it as COCO"
+                f"expected {WORDS[kinds]} as {key} in {path}, {kind}[{number}], got {entry[key]!r:.60}: mend it"
             )
         if "id" in keys and places.setdefault(entry["id"], number) != number:
             raise UsageError(

@@ -129,11 +129,10 @@ def detection_validation(
     """
     name = detection_format(spec, format)
     if name is not None:
-        # VOC's files have no list of classes, so a few of them need not show all. What is not to be trained on counts
-        # in the scores of training images too; files of YOLO know no such boxes.
-        named: dict[str, Any] = {"classes": classes} if name == "voc" and classes is not None else {}
-        named |= {} if name == "yolo" else {"ignored": True}
-        val: DetectionData = FORMATS[name](spec, split, strict=strict, skip=skip, **named)
+        # VOC's files have no list of classes, so a few of them need not show all.
+        named = {"classes": classes} if name == "voc" and classes is not None else {}
+        # What is not to be trained on counts in the scores of training images too.
+        val: DetectionData = FORMATS[name](spec, split, ignored=True, strict=strict, skip=skip, **named)
     elif spec in DRAWN:
         val = drawn_boxes(SCENES[1], scene_size, split=split)
     else:

@@ -8,8 +8,9 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from pupil.data.detection.box_images import BoxImages, Size, image_named, listed_names, no_list, text_of, to_score
+from pupil.data.detection.box_images import BoxImages, Size, image_named, listed_names, no_list, to_score
 from pupil.data.detection.boxes import Annotation, class_names
+from pupil.data.files import text_of
 from pupil.errors import UsageError, unknown
 
 # The metric has the same list; what a target says is a place in it.

@@ -9,8 +9,9 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from pupil.data.detection.box_images import BoxImages, Size, image_named, listed_names, text_of, to_score
+from pupil.data.detection.box_images import BoxImages, Size, image_named, listed_names, to_score
 from pupil.data.detection.boxes import Annotation, class_labels, class_names
+from pupil.data.files import text_of
 from pupil.data.voc import NAMES
 from pupil.errors import UsageError
 

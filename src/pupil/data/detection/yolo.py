@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pupil.data.detection.box_images import SPLIT_NAMES, BoxImages, Size, text_of
+from pupil.data.detection.box_images import SPLIT_NAMES, BoxImages, Size, to_score
 from pupil.data.detection.boxes import Annotation, class_names
+from pupil.data.files import text_of
 from pupil.data.images import SUFFIXES
 from pupil.errors import UsageError, listed
 
@@ -32,6 +33,7 @@ class YOLOBoxes(BoxImages):
         root: that folder.
         split: train, val or test.
         classes: their names in order; None reads them.
+        ignored: whether what is not to be trained on is in the targets; files of YOLO know no such boxes.
         labels: keep this many images, see :class:`BoxImages`.
         seed: of that choice.
         strict: whether a box without area is refused.
@@ -52,6 +54,7 @@ class YOLOBoxes(BoxImages):
         split: str,
         *,
         classes: Sequence[str] | None = None,
+        ignored: bool | None = None,
         labels: int | None = None,
         seed: int = 0,
         strict: bool = False,
@@ -82,6 +85,7 @@ class YOLOBoxes(BoxImages):
             files,
             read,
             found,
+            ignored=to_score(split, ignored),
             labels=labels,
             seed=seed,
             strict=strict,
@@ -117,7 +121,7 @@ def read_rows(path: Path, classes: int) -> list[tuple[float, ...]]:
         UsageError: a line is no such label; file and line are named.
     """
     try:
-        lines = text_of(path, "labels").splitlines()
+        lines = text_of(path, "labels", "write it again").splitlines()
     except FileNotFoundError:
         return []
     where = ((line, f"{path}, line {number}") for number, line in enumerate(lines, start=1))
@@ -179,7 +183,7 @@ def _names(root: Path, settings: dict[str, Any]) -> Sequence[object]:
             f"expected the names of the classes in {root}, got neither names: in data.yaml nor classes.txt: "
             "write one of them"
         )
-    return [line.strip() for line in text_of(path, "names of classes").splitlines() if line.strip()]
+    return [line.strip() for line in text_of(path, "names of classes", "write it again").splitlines() if line.strip()]
 
 
 def _places(root: Path, settings: dict[str, Any], split: str) -> list[Path]:
@@ -234,5 +238,5 @@ def _within(place: Path) -> list[Path]:
         return sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not place.is_file():
         return []
-    lines = (line.strip() for line in text_of(place, "a list of images").splitlines())
+    lines = (line.strip() for line in text_of(place, "a list of images", "write it again").splitlines())
     return [place.parent / line.removeprefix("./") for line in lines if line]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pupil.data.lanes.lane_images import LaneData
-from pupil.data.lanes.points import at_rows, found
+from pupil.data.lanes.points import at_rows, found, without_unseen
 from pupil.data.lanes.tusimple import SPLITS, TuSimple
 from pupil.errors import UsageError
 
@@ -22,8 +22,8 @@ ABSENT = -2
 def write_tusimple(data: LaneData, root: str | Path, split: str, *, count: int | None = None) -> Path:
     """Write images and lanes in the layout that :class:`~pupil.data.lanes.tusimple.TuSimple` reads.
 
-    Images become PNG, lanes are given at the data's own rows, to a hundredth of a pixel. Empty slots are not written,
-    so that a reader assigns the slots anew.
+    Images become PNG, lanes are given at the data's own rows, to a hundredth of a pixel. Empty slots and lanes beyond
+    the image are not written, so that a reader assigns the slots anew.
 
     Args:
         data: of (image, lanes), lanes (S, P, 2).
@@ -51,7 +51,8 @@ def write_tusimple(data: LaneData, root: str | Path, split: str, *, count: int |
             place.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).numpy())).save(place)
             rows = [round(row * image.shape[1]) for row in data.rows]
-            record = {"lanes": _listed(lanes, rows), "h_samples": rows, "raw_file": raw_file}
+            seen = without_unseen(lanes.numpy(), (image.shape[1], image.shape[2]))
+            record = {"lanes": _listed(seen, rows), "h_samples": rows, "raw_file": raw_file}
             file.write(json.dumps(record) + "\n")
     return labels
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from pupil.data.files import text_of
 from pupil.data.images import read_image
 from pupil.data.labelled import few
 from pupil.data.lanes.points import Points
@@ -157,10 +158,7 @@ def lines_of(path: Path, what: str) -> list[str]:
     """
     if not path.is_file():
         raise UsageError(f"expected {what} at {path}, got no such file: unpack the data there")
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"expected {what} in {path}, got no text ({error}): fetch it again") from None
+    lines = text_of(path, what, "fetch it again").splitlines()
     if not any(line.strip() for line in lines):
         raise UsageError(f"expected {what} in {path}, got an empty file: fetch it again")
     return lines

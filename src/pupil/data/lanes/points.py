@@ -22,7 +22,7 @@ def found(lanes: ArrayLike) -> NDArray[np.bool_]:
 
 
 def without_unseen(lanes: Points, size: tuple[int, int]) -> Points:
-    """The lanes, those without a point inside the image emptied.
+    """The lanes, those that lie beyond one border of the image emptied.
 
     A lane that is seen keeps its points outside the image, so that its last piece still reaches the image's border.
 
@@ -36,8 +36,10 @@ def without_unseen(lanes: Points, size: tuple[int, int]) -> Points:
         [[[-3.0, 1.0], [2.0, 2.0]], [[nan, 1.0], [nan, 2.0]]]
     """
     bounds = np.array([size[1], size[0]]) - 0.5
-    inside = ((lanes >= -0.5) & (lanes < bounds)).all(axis=-1)  # NaN is nowhere
-    x = np.where(inside.any(axis=-1, keepdims=True), lanes[..., 0], np.nan)
+    beyond = np.concatenate([lanes < -0.5, lanes >= bounds], axis=-1)
+    missing = ~np.isfinite(lanes).all(axis=-1, keepdims=True)
+    unseen = (beyond | missing).all(axis=-2).any(axis=-1, keepdims=True)
+    x = np.where(unseen, np.nan, lanes[..., 0])
     return np.stack([x, lanes[..., 1]], axis=-1).astype(np.float32)
 
 

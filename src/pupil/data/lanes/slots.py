@@ -33,10 +33,7 @@ def lane_slots(lanes: Sequence[NDArray[np.floating]], slots: int, size: tuple[in
         [2, 1]
     """
     if len(lanes) > slots:
-        raise UsageError(
-            f"expected at most {slots} lanes in an image, got {len(lanes)}: name more slots from Python, or mend the "
-            "label"
-        )
+        raise UsageError(f"expected at most {slots} lanes in an image, got {len(lanes)}: mend the label")
     bottoms = [bottom(lane, size[0] - 1) for lane in lanes]
     left = sum(x < (size[1] - 1) / 2 for x in bottoms)
     first = min(max(slots // 2 - left, 0), slots - len(lanes))

@@ -44,7 +44,7 @@ def lanes_transform(
     Shape:
         - image: (3, H, W), any type; returned as (3, *size), float32 in [0, 1].
         - lanes: (S, P, 2), see :mod:`pupil.data.lanes.points`, or a mask (H, W); returned as a mask (*size), int64, of
-          the lanes with a point in the image.
+          the lanes that reach into the image.
 
     Raises:
         UsageError: a setting out of range.

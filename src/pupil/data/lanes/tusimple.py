@@ -148,7 +148,7 @@ def _in_slots(record: Record, slots: int, points: int, size: tuple[int, int]) ->
     try:
         places = lane_slots(lanes, slots, size)
     except UsageError as error:
-        raise UsageError(f"{record.raw_file}: {error}") from None
+        raise UsageError(f"{record.raw_file}: {error}, or read the data from Python with more slots") from None
     array = padded(dict(zip(places, lanes, strict=True)), slots, points)
     array[:, : len(record.h_samples), 1] = record.h_samples
     return array

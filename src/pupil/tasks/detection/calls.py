@@ -140,6 +140,6 @@ class DetectorCall:
         head: Head,
         proposals: Proposals,
     ) -> Activations:
-        anchors = self.family.anchors(model, pyramid)
-        record = DetectorRecord(tuple(pyramid), head, anchors, two_stage=not anchors, proposals=proposals)
+        anchors, two_stage = self.family.anchors(model, pyramid), self.family.two_stage
+        record = DetectorRecord(tuple(pyramid), head, anchors, two_stage=two_stage, proposals=proposals)
         return Activations(record, {**pyramid, **head}, (images, targets))

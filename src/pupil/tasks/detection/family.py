@@ -36,6 +36,7 @@ class Family:
         outputs: the same of a batch outside training.
         anchors: how many rows of the heads' outputs belong to each level.
         task_losses: the detector's own losses, image by image.
+        two_stage: whether its heads speak of proposals.
     """
 
     watched: Callable[[Any], Mapping[str, nn.Module]]
@@ -43,6 +44,7 @@ class Family:
     outputs: Callable[[Any, ImageBatch, Pyramid], Head]
     anchors: Callable[[Any, Pyramid], tuple[int, ...]]
     task_losses: Callable[[Any, ImageBatch, Pyramid, Head, Targets], TaskLosses]
+    two_stage: bool = False
 
 
 @contextmanager

@@ -119,4 +119,4 @@ def _named(predicted: Any) -> dict[str, Tensor]:
     return {"class_logits": class_logits, "box_regression": box_regression}
 
 
-FASTER_RCNN = Family(watched, said, outputs, anchors_of_levels, task_losses)
+FASTER_RCNN = Family(watched, said, outputs, anchors_of_levels, task_losses, two_stage=True)

@@ -168,7 +168,9 @@ class DetectorRecord:
             [(2, 16, 3), (2, 4, 3)]
         """
         if not self.anchors:
-            raise UsageError("expected the record of a dense detector, got a two-stage one: its head has no levels")
+            raise UsageError(
+                "expected a record with the anchors of each level, got none: a two-stage head has no levels"
+            )
         if name not in self.head:
             raise unknown("output", name, self.head)
         return list(torch.split(self.head[name], list(self.anchors), dim=1))
