@@ -95,11 +95,11 @@ def test_a_corrupt_header_is_noted_at_the_door_and_a_corrupt_body_on_reading(tmp
 
 @pytest.mark.parametrize(("folder", "what"), [("images", "image"), ("masks", "mask")])
 def test_files_that_are_not_there_are_refused_at_the_door(tmp_path: Path, folder: str, what: str) -> None:
-    images, masks = files(write_split(tmp_path))
-    (tmp_path / folder).joinpath("001.png").unlink()
-    with pytest.raises(
-        UsageError, match=rf"every {what} that is listed, got none for 1 of 4, first .*{folder}/001\.png:"
-    ):
+    split = write_split(tmp_path)
+    images, masks = files(split)
+    (split / folder / "001.png").unlink()
+    message = rf"every {what} that is listed, got none for 1 of 4, first .*{folder}/001\.png"
+    with pytest.raises(UsageError, match=message):
         LabelledImages(images, masks, THREE)
 
 

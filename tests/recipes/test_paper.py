@@ -146,9 +146,8 @@ def test_other_methods_of_the_paper_take_the_settings_that_they_know(monkeypatch
     monkeypatch.setattr("pupil.recipes.detection.train_as", lambda recipe, options: handed.append(options.settings))
     published = replace(kitti_aid_fcos.PUBLISHED, settings=("weight=2", "alpha=0.1"))
     for method in ("aid", "aid-self", "fbkd"):
-        as_published(
-            "some-paper", published, replace(published, method=method, settings=(*published.settings, "weight=5"))
-        )
+        settings = (*published.settings, "weight=5")
+        as_published("some-paper", published, replace(published, method=method, settings=settings))
     assert handed == [("weight=2", "alpha=0.1", "weight=5")] * 2 + [("weight=5",)]
     unknown = replace(published, settings=("weight=2", "width=4"))
     as_published("some-paper", unknown, replace(unknown, method="aid-self"))
