@@ -2,7 +2,7 @@
 
     python benchmarks/results/detection.py --data BCCD [--scale small|full] [--seeds "0 1 2"]
 
-Finished runs are kept, so that it can be stopped and started again. `small` is for two CPU cores, an hour;
+Finished runs are kept, so that it can be stopped and started again. `small` is for two CPU cores, an hour and a half;
 `full` has all methods and is for a GPU.
 """
 
