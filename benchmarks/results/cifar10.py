@@ -13,15 +13,15 @@ from dataclasses import replace
 from study import Scale, Study, main
 
 from pupil.recipes.classification import NAME, classification, prepare
+from pupil.recipes.comparison import rows_of
 from pupil.recipes.options import Classification
 
 # What two cores can train until the student alone has stopped gaining, and what a GPU can.
 FEW = ("none", "label-smoothing", "bake", "kd")
 METHODS = {
-    **{name: {"method": name} for name in (*FEW[:3], "frskd", "cs-kd", "ps-kd", "kd")},
+    **rows_of((*FEW[:3], "frskd", "cs-kd", "ps-kd", "kd", "cckd", "stkd", "dkd")),
     # A batch of 128 has more of each of ten classes than CCKD's sampler would show.
     "cckd": {"method": "cckd", "settings": ("sampler=uniform",)},
-    **{name: {"method": name} for name in ("stkd", "dkd")},
 }
 
 COMMON = Classification(log_every=200)

@@ -14,6 +14,7 @@ from typing import Any
 
 from study import Scale, Study, main
 
+from pupil.recipes.comparison import rows_of
 from pupil.recipes.detection import NAME, detection, prepare
 from pupil.recipes.options import Detection
 
@@ -22,15 +23,12 @@ Rows = Mapping[str, Mapping[str, Any]]
 
 def rows(*methods: str) -> Rows:
     """The methods, and AID with another alpha: with the paper's, its weights stay near 1 and tell little apart."""
-    return {
-        **{name: {"method": name} for name in methods},
-        "aid alpha 0.5": {"method": "aid", "settings": ("alpha=0.5",)},
-    }
+    return {**rows_of(methods), "aid alpha 0.5": {"method": "aid", "settings": ("alpha=0.5",)}}
 
 
 FEW = rows("none", "fbkd", "aid")
 METHODS = rows("none", "mimic", "fbkd", "aid", "pkd", "fgd")
-OWN = {name: {"method": name} for name in ("none", "aid-self")}
+OWN = rows_of(("none", "aid-self"))
 
 DRAWN = Detection(log_every=100, evaluations=2)
 LARGE = Detection(workers=8, evaluations=8, log_every=200, batch_size=16, learning_rate=1e-3)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pupil.recipes.comparison import SECONDS, compare, write_comparison
+from pupil.recipes.comparison import SECONDS, compare, rows_of, write_comparison
 from pupil.recipes.material import Material
 from pupil.recipes.options import as_command, parse_seeds
 from pupil.run import Run
@@ -111,8 +111,8 @@ def written(study: Study, scale: Scale, command: str, labels: int, table: str) -
     """The study's text with everything that can be counted."""
     shown = {"data": "DIR"} if study.data else {}
     teacher, student = scale.teacher, scale.student
-    rows = scale.methods if isinstance(scale.methods, Mapping) else {name: {"method": name} for name in scale.methods}
-    taught = replace(student, **shown, **rows[study.equal_seconds], teacher=teacher and "runs/teacher")
+    row = rows_of(scale.methods)[study.equal_seconds]
+    taught = replace(student, **shown, **row, teacher=teacher and "runs/teacher")
     return study.page.format(
         title=study.title,
         command=command,

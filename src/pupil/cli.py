@@ -211,8 +211,16 @@ def predict(
     """
     from pupil.recipes.trained import predict_images
 
-    options: Any = {"overwrite": overwrite, "skip_bad_images": skip_bad_images, "best": best}
-    predict_images(run, images, out, **options, score=score, trust=trust)
+    predict_images(
+        run,
+        images,
+        out,
+        overwrite=overwrite,
+        skip_bad_images=skip_bad_images,
+        best=best,
+        score=score,
+        trust=trust,
+    )
 
 
 @app.command()

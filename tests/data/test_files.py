@@ -26,3 +26,9 @@ def test_what_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match=r"expected a list as text in .*list\.txt, got a broken file \(.*\): write it"):
         text_of(tmp_path / "list.txt", "a list", "write it again")
+    with pytest.raises(
+        UsageError, match=r"expected a list as text in .*, got a broken file \(.*irectory.*\): unpack it"
+    ):
+        text_of(tmp_path, "a list")
+    with pytest.raises(FileNotFoundError):
+        text_of(tmp_path / "nowhere.txt", "a list")

@@ -37,9 +37,12 @@ def text_of(path: Path, what: str, remedy: str = "unpack it again") -> str:
         remedy: what to do where it is no text.
 
     Raises:
-        UsageError: it is no text.
+        UsageError: it is no text, or may not be read.
+        FileNotFoundError: it is not there, for the caller to say what that means.
     """
     try:
         return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
+    except FileNotFoundError:
+        raise
+    except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"expected {what} as text in {path}, got a broken file ({error}): {remedy}") from None

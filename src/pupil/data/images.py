@@ -30,6 +30,10 @@ _STRETCH = {"L;2": 85, "L;4": 17}
 class Unreadable(UsageError):
     """A file that is missing, corrupt, or no image: the fault of the file alone, which a run may survive."""
 
+    def advised(self, *, skip: bool) -> Unreadable:
+        """The same with what to do about it, where a run begins; with `skip` it has been told to go on already."""
+        return Unreadable(f"{self}: mend or remove it{'' if skip else ', or pass --skip-bad-images'}")
+
 
 def read_image(path: File) -> Tensor:
     """An image file as a tensor of red, green and blue, turned upright as its EXIF orientation says.

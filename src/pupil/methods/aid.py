@@ -77,9 +77,10 @@ def aid(
             "expected images without objects too with reduction batch_norm, got empty=False: one norm over the batch "
             "has no part of an image; set reduction=image_mean"
         )
-    theirs = names_of(needed(teacher))
+    teacher = needed(teacher)
+    theirs = names_of(teacher)
     if theirs is None:
-        check_background(needed(teacher), len(task.classes), "the teacher")
+        check_background(teacher, len(task.classes), "the teacher")
     elif theirs != tuple(task.classes):
         raise UsageError(
             f"expected a teacher of the data's classes for AID, {listed(task.classes, 8)}, got one of "
@@ -124,5 +125,6 @@ def _judged(lesson: Lesson, *, granularity: Granularity, factors: Mapping[str, f
     task_loss = losses.scaled(factors).at(granularity)
     if empty:
         return *levels(lesson), task_loss
-    counted = torch.tensor([float(len(each["labels"]) > 0) for each in lesson.target], device=task_loss.device)
-    return *levels(lesson), task_loss, counted
+    counted = torch.tensor([float(len(each["labels"]) > 0) for each in lesson.target])
+    # A blocking copy would wait for all that the GPU has been given.
+    return *levels(lesson), task_loss, counted.to(task_loss.device, non_blocking=True)

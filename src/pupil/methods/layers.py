@@ -162,7 +162,7 @@ def stages_before_classifier(model: nn.Module, shown: LayerMaps, task: Task) -> 
     """
     classifier = None
     with suppress(UsageError):
-        classifier = last_feature(model, shown.found, len(task.classes))
+        classifier = last_feature(model, shown.found, _classes(model, task))
     return shown.stages(before=classifier)
 
 

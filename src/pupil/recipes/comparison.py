@@ -31,6 +31,16 @@ Train = Callable[[Any], Run]  # of the options of its task
 Row = tuple[dict[str, Any], Run]
 
 
+def rows_of(methods: Sequence[str] | Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+    """The options in which each row differs, by its label: names of methods are labels too.
+
+    Example:
+        >>> rows_of(["none", "kd"])
+        {'none': {'method': 'none'}, 'kd': {'method': 'kd'}}
+    """
+    return methods if isinstance(methods, Mapping) else {name: {"method": name} for name in methods}
+
+
 def compare(
     out: str | Path,
     *,
@@ -59,7 +69,7 @@ def compare(
         One (summary, run) a model, the teacher first.
     """
     out = Path(out)
-    changes = methods if isinstance(methods, Mapping) else {name: {"method": name} for name in methods}
+    changes = rows_of(methods)
     total = (teacher is not None) + len(seeds) * (len(changes) + (equal_seconds is not None))
     jobs: dict[tuple[str, int], Future[str]] = {}
     first = ", the teacher first" if teacher is not None else ""

@@ -79,13 +79,12 @@ def check_data(data: NamedClasses, val: NamedClasses, *, skip: bool = False) -> 
     Raises:
         UsageError: for a broken file, other classes, and labels that are none.
     """
-    from pupil.data.images import Unreadable
     from pupil.data.own_code import check_classes
 
     check_classes(val, data.classes, "the validation data too")
     broken = getattr(data, "broken", [])
     if broken and (not skip or len(broken) == len(data)):
-        raise Unreadable(f"{broken[0]}: mend or remove it{'' if skip else ', or pass --skip-bad-images'}")
+        raise broken[0].advised(skip=skip)
     check_labels = getattr(val, "check_labels", None)
     if check_labels is not None:
         check_labels()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -162,12 +163,13 @@ class COCOTraffic(COCOBoxes):
 Kinds = tuple[type, ...]
 NUMBER, TEXT, ANY = (int, float), (str,), (object,)
 ID: Kinds = (*NUMBER, *TEXT)
-WORDS: Mapping[Kinds, str] = {NUMBER: "a number", TEXT: "a text", ID: "a number or a text"}
-# By list, what each entry says, and the numbers that it may leave out.
-WANTED: Mapping[str, tuple[Mapping[str, Kinds], tuple[str, ...]]] = {
-    "images": ({"id": ID, "file_name": TEXT}, ("height", "width")),
-    "annotations": ({"image_id": ID, "category_id": ID, "bbox": ANY}, ("area", "iscrowd")),
-    "categories": ({"id": ID, "name": ANY}, ()),
+LEFT_OUT: Kinds = (*NUMBER, NoneType)  # a number that an entry need not say
+WORDS: Mapping[Kinds, str] = {NUMBER: "a number", LEFT_OUT: "a number", TEXT: "a text", ID: "a number or a text"}
+# By list, what each entry says.
+WANTED: Mapping[str, Mapping[str, Kinds]] = {
+    "images": {"id": ID, "file_name": TEXT, "height": LEFT_OUT, "width": LEFT_OUT},
+    "annotations": {"image_id": ID, "category_id": ID, "bbox": ANY, "area": LEFT_OUT, "iscrowd": LEFT_OUT},
+    "categories": {"id": ID, "name": ANY},
 }
 
 
@@ -181,36 +183,34 @@ def read_record(path: Path) -> dict[str, list[dict[str, Any]]]:
         found = json.loads(path.read_text(encoding="utf-8"), object_hook=_without_outline)
     except ValueError as error:
         raise UsageError(f"expected JSON in {path}, got a broken file ({error}): export or unpack it again") from None
-    for kind, (keys, _) in WANTED.items():
+    for kind in WANTED:
         entries = found.get(kind) if isinstance(found, dict) else None
         if not isinstance(entries, list):
             raise UsageError(
                 f'expected an object with lists {listed(WANTED)} in {path}, got no list "{kind}": export it as COCO'
             )
-        for number, entry in enumerate(entries):
-            if not isinstance(entry, dict) or not keys.keys() <= entry.keys():
-                raise UsageError(
-                    f"expected {listed(sorted(keys))} in {path}, {kind}[{number}], got {str(entry)[:80]}: mend it"
-                )
-    for kind in WANTED:
-        _check_entries(found[kind], kind, path)
+        _check_entries(entries, kind, path)
     return dict(found)
 
 
-def _check_entries(entries: Sequence[Mapping[str, Any]], kind: str, path: Path) -> None:
-    """That ids and numbers are such, and that no two entries have one id."""
-    keys, further = WANTED[kind]
-    if entries and "id" in keys:
-        # Ids are put in order: all are what the first is.
-        keys = {**keys, "id": TEXT if isinstance(entries[0]["id"], str) else NUMBER}
+def _check_entries(entries: Sequence[Any], kind: str, path: Path) -> None:
+    """That entries say what is wanted in the form that is wanted, and that no two have one id."""
+    wanted = dict(WANTED[kind])
+    keys = {key for key, kinds in wanted.items() if kinds is not LEFT_OUT}
     places: dict[Any, int] = {}
     for number, entry in enumerate(entries):
-        wrong = {key: kinds for key, kinds in keys.items() if not isinstance(entry[key], kinds)}
-        wrong |= {key: NUMBER for key in further if entry.get(key) is not None and not isinstance(entry[key], NUMBER)}
-        for key, kinds in wrong.items():
+        if not isinstance(entry, dict) or not keys <= entry.keys():
             raise UsageError(
-                f"expected {WORDS[kinds]} as {key} in {path}, {kind}[{number}], got {entry[key]!r:.60}: mend it"
+                f"expected {listed(sorted(keys))} in {path}, {kind}[{number}], got {str(entry)[:80]}: mend it"
             )
+        if number == 0 and "id" in keys:
+            # Ids are put in order: all are what the first is.
+            wanted["id"] = TEXT if isinstance(entry["id"], str) else NUMBER
+        for key, kinds in wanted.items():
+            if not isinstance(entry.get(key), kinds):
+                raise UsageError(
+                    f"expected {WORDS[kinds]} as {key} in {path}, {kind}[{number}], got {entry[key]!r:.60}: mend it"
+                )
         if "id" in keys and places.setdefault(entry["id"], number) != number:
             raise UsageError(
                 f"expected an id of its own for each of the {kind} in {path}, got {entry['id']!r} in "

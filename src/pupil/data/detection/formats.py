@@ -89,7 +89,7 @@ def detection_data(
             check_objects(train, "training")
             return train, detection_validation(spec, classes=train.classes, format=name, strict=strict, skip=skip)
         except Unreadable as error:
-            raise Unreadable(f"{error}: mend or remove it{'' if skip else ', or pass --skip-bad-images'}") from None
+            raise error.advised(skip=skip) from None
     if spec in DRAWN:
         train = drawn_boxes(scenes[0], scene_size, labels=labels, split="train")
         return train, drawn_boxes(scenes[1], scene_size, split="val")

@@ -120,7 +120,7 @@ class TaskLosses:
             if name not in {**self.levels, **self.shared}:
                 raise unknown("loss of the teacher", name, [*self.levels, *self.shared])
         levels, shared = (
-            {name: loss * factors.get(name, 1.0) for name, loss in parts.items()}
+            {name: loss * factors[name] if name in factors else loss for name, loss in parts.items()}
             for parts in (self.levels, self.shared)
         )
         return TaskLosses(levels, shared)
